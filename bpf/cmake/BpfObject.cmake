@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# bpf_add_object(<name>)
+#
+# Compiles <name>.bpf.c of the current directory for the BPF target, generates <name>.skel.h from the
+# object, and makes the interface target bpf::<name> that carries the skeleton's include directory.
+# A header that changes rebuilds object, skeleton and user code (clang writes the depfile).
+
+execute_process(COMMAND "${CMAKE_C_COMPILER}" -print-multiarch OUTPUT_VARIABLE bpf_multiarch
+                OUTPUT_STRIP_TRAILING_WHITESPACE)
+
+function(bpf_add_object name)
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c")
+  set(object "${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o")
+  set(skeleton "${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h")
+  add_custom_command(
+    OUTPUT "${object}"
+    COMMAND "${BPFMARK_CLANG}" -target bpf -mcpu=v3 -O2 -g -Wall -Werror
+            "-I${PROJECT_SOURCE_DIR}" -isystem "/usr/include/${bpf_multiarch}"
+            -MD -MF "${object}.d" -MT "${object}" -c "${source}" -o "${object}"
+    DEPENDS "${source}" DEPFILE "${object}.d"
+    COMMENT "BPF object ${name}" VERBATIM)
+  # A failing bpftool must not leave an empty header that looks up to date: temporary, then rename.
+  add_custom_command(
+    OUTPUT "${skeleton}"
+    COMMAND "${CMAKE_COMMAND}" "-DBPFTOOL=${BPFMARK_BPFTOOL}" "-DOBJECT=${object}"
+            "-DNAME=${name}_bpf" "-DSKELETON=${skeleton}"
+            -P "${PROJECT_SOURCE_DIR}/bpf/cmake/GenSkeleton.cmake"
+    DEPENDS "${object}" "${PROJECT_SOURCE_DIR}/bpf/cmake/GenSkeleton.cmake"
+    COMMENT "BPF skeleton ${name}" VERBATIM)
+  add_custom_target(bpf_${name}_skeleton DEPENDS "${skeleton}")
+  add_library(bpf_${name} INTERFACE)
+  add_dependencies(bpf_${name} bpf_${name}_skeleton)
+  target_include_directories(bpf_${name} SYSTEM INTERFACE "${CMAKE_CURRENT_BINARY_DIR}")
+  target_link_libraries(bpf_${name} INTERFACE PkgConfig::LIBBPF)
+  add_library(bpf::${name} ALIAS bpf_${name})
+endfunction()

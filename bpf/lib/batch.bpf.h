@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every object of the suite starts from: the request and result of a batch, and the one timed
+ * loop. bpf_loop() is the shape used for measurements: it is the only one without a bound on the
+ * number of iterations that kernels from 5.17 on have, and its cost per pass is divided by
+ * BPFMARK_UNROLL. The clock family measures the other shapes. */
+#ifndef BPFMARK_BPF_LIB_BATCH_BPF_H
+#define BPFMARK_BPF_LIB_BATCH_BPF_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/shared/batch.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct bpfmark_batch_request request;
+struct bpfmark_batch_result result;
+
+/* Makes the compiler forget what it knows about a value, so that work on it cannot be folded. */
+#define BPFMARK_OPAQUE(value) asm volatile("" : "+r"(value))
+/* Makes the compiler store a variable that only memory operations look at. */
+#define BPFMARK_STORED(variable) asm volatile("" : "+m"(variable)::"memory")
+
+/* State of one batch; lives on the program's stack, handed to the loop's callback. */
+struct loop_state {
+  __u64 cursor;
+  __u64 hits;
+  __u64 sum;
+  __u64 passes;
+};
+
+typedef long (*loop_body)(__u32 pass, struct loop_state* state);
+
+static __always_inline int run_timed_loop(loop_body body) {
+  struct loop_state state = {.cursor = request.first};
+  const __u32 passes = request.ops / BPFMARK_UNROLL;
+  const __u64 start = bpf_ktime_get_ns();
+  bpf_loop(passes, body, &state, 0);
+  result.elapsed_ns = bpf_ktime_get_ns() - start;
+  result.ops = state.passes * BPFMARK_UNROLL;
+  result.hits = state.hits;
+  result.sum = state.sum;
+  return 0;
+}
+
+#endif
