@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "harness/capability.h"
+#include "harness/commands.h"
+#include "harness/guards.h"
+#include "harness/identity.h"
+
+namespace bpfmark {
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  bench                                             run the default suite
+  bench --benchmark_filter=map_lookup/type:hash     run what matches
+  bench --benchmark_filter=hook_entry --benchmark_out=run.json
+  bench --suite=full --benchmark_repetitions=3 --label=before
+  bench --cpu=3 --require=test_run_xdp,loop_bpf_loop
+  bench list --names | bench probe | bench --version
+
+Exit status: 0 every selected case gave a number or a typed skip; 1 a case failed or the result
+could not be written; 2 usage error, or nothing selected; 128+n stopped by signal n.)";
+
+const std::map<std::string, OutputFormat> kFormats = {{"console", OutputFormat::kConsole},
+                                                      {"json", OutputFormat::kJson},
+                                                      {"csv", OutputFormat::kCsv}};
+
+// "0.5", "0.5s" or "100x", as Google Benchmark 1.8 and later spell it.
+std::string parse_min_time(const std::string& text, MeasureOptions& measure) {
+  const std::string complaint = "expected seconds (0.5 or 0.5s) or a number of operations (100x)";
+  const char* const end = text.data() + text.size();
+  double value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const std::string_view suffix(stop, static_cast<std::size_t>(end - stop));
+  if (error != std::errc() || value < 0 || !(value < 1e12)) return complaint;
+  if (suffix.empty() || suffix == "s") {
+    measure.min_time_s = value;
+    return "";
+  }
+  if (suffix == "x" && value >= 1 &&
+      value == static_cast<double>(static_cast<std::uint64_t>(value))) {
+    measure.min_ops = static_cast<std::uint64_t>(value);
+    return "";
+  }
+  return complaint;
+}
+
+std::string parse_context(const std::string& text, std::map<std::string, std::string>& context) {
+  for (const std::string& pair : CLI::detail::split(text, ',')) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) return "expected key=value,key=value";
+    context[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return "";
+}
+
+std::string parse_required(const std::string& text, std::set<std::string>& required) {
+  for (const std::string& name : CLI::detail::split(text, ',')) {
+    if (name.empty()) continue;
+    if (!Capabilities::instance().contains(name)) {
+      return fmt::format("no capability is called '{}'; 'bench probe' lists them", name);
+    }
+    required.insert(name);
+  }
+  return "";
+}
+
+std::string check_allowed_cpu(const std::string& text) {
+  const std::vector<int> allowed = allowed_cpus();
+  int cpu = -1;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), cpu);
+  if (error == std::errc() && stop == text.data() + text.size() &&
+      std::ranges::find(allowed, cpu) != allowed.end()) {
+    return "";
+  }
+  return fmt::format("expected one of the CPUs this process may use: {}", fmt::join(allowed, ", "));
+}
+
+// Flags of this program's own.
+void add_own_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--suite", options.suite, "cases that run without a filter")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Suite>{{"default", Suite::kDefault}, {"full", Suite::kFull}}))
+      ->type_name("default|full");
+  app.add_option("--cpu", options.cpu,
+                 "CPU to measure on (default: the one with the fewest device "
+                 "interrupts, and not CPU 0 if there is another)")
+      ->check(CLI::Validator(check_allowed_cpu, "", ""))
+      ->type_name("N");
+  app.add_option("--label", options.label, "free text for the result file")->type_name("TEXT");
+  app.add_option_function<std::string>(
+         "--require",
+         [&options](const std::string& text) {
+           if (const std::string complaint = parse_required(text, options.required);
+               !complaint.empty())
+             throw CLI::ValidationError("--require", complaint);
+         },
+         "capabilities that must be there: a skip for want of one is a failure")
+      ->type_name("NAME,...");
+  app.add_flag("--keep-rounds", options.measure.keep_samples,
+               "put the time of every single batch into the result file");
+}
+
+// Google Benchmark's flags, with the spellings of its newest version. Those that the library itself
+// must see are passed on once they are known to be well-formed: it answers a bad value with exit 0.
+void add_benchmark_options(CLI::App& app, RunOptions& options, bool& list_tests) {
+  const std::string group = "Google Benchmark's flags";
+  app.add_flag("--benchmark_list_tests", list_tests, "print the names that would run")
+      ->group(group);
+  app.add_option("--benchmark_filter", options.filter,
+                 "regular expression (extended); a leading '-' inverts it")
+      ->type_name("REGEX")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--benchmark_min_time",
+         [&options](const std::string& text) {
+           if (const std::string complaint = parse_min_time(text, options.measure);
+               !complaint.empty())
+             throw CLI::ValidationError("--benchmark_min_time", complaint);
+         },
+         "measure longer than planned: seconds (0.5s) or operations (100x) at least")
+      ->type_name("T")
+      ->group(group);
+  app.add_option("--benchmark_min_warmup_time", options.measure.min_warm_up_s,
+                 "seconds of untimed batches before each load is timed")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->type_name("S")
+      ->group(group);
+  app.add_option("--benchmark_repetitions", options.repetitions, "times that each case is run")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N")
+      ->group(group);
+  app.add_flag_function(
+         "--benchmark_enable_random_interleaving",
+         [&options](std::int64_t on) {
+           options.library_arguments.push_back(
+               fmt::format("--benchmark_enable_random_interleaving={}", on > 0));
+         },
+         "mix the repetitions of different cases")
+      ->group(group);
+  app.add_flag("--benchmark_display_aggregates_only,--benchmark_report_aggregates_only",
+               options.display_aggregates_only,
+               "show only mean, median, stddev, cv; the file always keeps the repetitions")
+      ->group(group);
+  app.add_option("--benchmark_format", options.format, "what goes to stdout")
+      ->transform(CLI::CheckedTransformer(kFormats))
+      ->type_name("console|json|csv")
+      ->group(group);
+  app.add_option("--benchmark_out", options.out_path, "write the result here, whole or not at all")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--benchmark_out_format", options.out_format, "form of that file")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, OutputFormat>{
+          {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}}))
+      ->type_name("json|csv")
+      ->group(group);
+  app.add_option("--benchmark_time_unit", options.time_unit, "unit of real_time and of the table")
+      ->check(CLI::IsMember({"ns", "us", "ms", "s"}))
+      ->type_name("UNIT")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--benchmark_context",
+         [&options](const std::string& text) {
+           if (const std::string complaint = parse_context(text, options.context);
+               !complaint.empty())
+             throw CLI::ValidationError("--benchmark_context", complaint);
+         },
+         "additions to the file's context")
+      ->type_name("K=V,...")
+      ->group(group);
+  app.add_flag("--benchmark_dry_run", options.measure.dry_run,
+               "one load and the fewest batches: proves that cases run, says nothing about cost")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--benchmark_color", [](const std::string&) {}, "accepted; the table has no colours")
+      ->check(CLI::IsMember({"auto", "true", "false", "yes", "no", "1", "0"}))
+      ->group(group);
+  app.add_flag_function(
+         "--benchmark_counters_tabular", [](std::int64_t) {},
+         "accepted; the table is always tabular")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--benchmark_perf_counters",
+         [&options](const std::string& text) {
+           options.library_arguments.push_back("--benchmark_perf_counters=" + text);
+         },
+         "passed on to the library")
+      ->type_name("NAME,...")
+      ->group(group);
+  app.add_option_function<int>(
+         "--v",
+         [&options](int level) {
+           options.library_arguments.push_back(fmt::format("--v={}", level));
+         },
+         "verbosity of the library's own log")
+      ->type_name("N")
+      ->group(group);
+}
+
+int list_selected(const Registry& registry, const RunOptions& options) {
+  const auto selected = registry.select(options.filter, options.suite);
+  if (!selected || selected->empty())
+    return run_benchmarks(registry, options);  // says what is wrong
+  for (const Case* c : *selected) fmt::print("{}\n", c->name);
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const Registry& registry) {
+  CLI::App app("bench measures what eBPF costs on this machine.", "bench");
+  app.footer(kFooter);
+  app.set_version_flag("--version", [] {
+    const nlohmann::ordered_json build = build_identity();
+    return fmt::format("bench {} ({}, {}, {}, BPF by {}, libbpf {}, Google Benchmark {})",
+                       build["version"].get<std::string>(), build["commit"].get<std::string>(),
+                       build["build_type"].get<std::string>(), build["compiler"].get<std::string>(),
+                       build["bpf_compiler"].get<std::string>(), build["libbpf"].get<std::string>(),
+                       build["google_benchmark"].get<std::string>());
+  });
+  RunOptions options;
+  options.arguments.assign(argv, argv + argc);
+  bool list_tests = false;
+  add_own_options(app, options);
+  add_benchmark_options(app, options, list_tests);
+
+  bool names_only = false, list_json = false, probe_json = false;
+  CLI::App* const list =
+      app.add_subcommand("list", "print every case: name, question, floor, needs");
+  auto* const names = list->add_flag("--names", names_only, "names alone, one a line");
+  list->add_flag("--json", list_json, "as JSON")->excludes(names);
+  list->footer("Examples:\n  bench list\n  bench list --names | grep lru\n  bench list --json");
+  CLI::App* const probe = app.add_subcommand(
+      "probe", "print what this kernel and process can do, with cause and remedy");
+  probe->add_flag("--json", probe_json, "as JSON");
+  probe->footer("Examples:\n  sudo bench probe\n  bench probe --json");
+  app.require_subcommand(0, 1);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "bench: {} ('bench --help' explains)\n", error.what());
+    return kExitUsage;
+  }
+  if (*list) return run_list(registry, names_only, list_json);
+  if (*probe) return run_probe(probe_json);
+  options.library_arguments.push_back(
+      fmt::format("--benchmark_repetitions={}", options.repetitions));
+  return list_tests ? list_selected(registry, options) : run_benchmarks(registry, options);
+}
+
+}  // namespace bpfmark

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <string>
+
+#include "harness/measurement.h"
+#include "harness/result.h"
+
+namespace bpfmark {
+
+// The table for a person, at most kTableColumns wide as long as no name is longer than that.
+inline constexpr int kTableColumns = 120;
+
+// Head of the table. `unit` is the unit of all times.
+std::string table_head(const std::string& unit);
+
+// One line, or two where the name does not fit beside the numbers.
+std::string table_row(const std::string& name, const Measurement& measurement,
+                      const std::string& unit);
+
+// A line for an aggregate over repetitions ("mean", "cv" ...), of which only single numbers exist.
+// A percentage is given as a fraction.
+std::string table_aggregate(const std::string& name, double raw_ns, double floor_ns, double net_ns,
+                            bool percentage, const std::string& unit);
+
+std::string table_skip(const std::string& name, const Error& error);
+std::string table_failure(const std::string& name, const Error& error);
+
+}  // namespace bpfmark

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "harness/guards.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <string>
+
+namespace bpfmark {
+namespace {
+
+// Device interrupts per CPU since boot: the numbered lines of /proc/interrupts, one column per
+// online CPU. Empty if the file cannot be read.
+std::vector<std::uint64_t> device_interrupts(std::vector<int>& cpus) {
+  std::ifstream file("/proc/interrupts");
+  std::string line;
+  if (!std::getline(file, line)) return {};
+  std::istringstream header(line);
+  for (std::string name; header >> name;) cpus.push_back(std::stoi(name.substr(3)));
+  std::vector<std::uint64_t> totals(cpus.size(), 0);
+  while (std::getline(file, line)) {
+    std::istringstream fields(line);
+    std::string id;
+    fields >> id;
+    if (id.empty() || id.front() < '0' || id.front() > '9') continue;
+    for (std::uint64_t& total : totals) {
+      std::uint64_t count = 0;
+      if (!(fields >> count)) break;
+      total += count;
+    }
+  }
+  return totals;
+}
+
+std::uint64_t throttled_ns() {
+  // cgroup v1 counts in ns, v2 in us; a process without a quota has neither line.
+  for (const auto& [path, key, scale] :
+       {std::tuple{"/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1u},
+        std::tuple{"/sys/fs/cgroup/cpu.stat", "throttled_usec", 1000u}}) {
+    std::ifstream file(path);
+    std::string name;
+    std::uint64_t value = 0;
+    while (file >> name >> value) {
+      if (name == key) return value * scale;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+SchedulerCounts SchedulerCounts::read() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return {.context_switches = usage.ru_nvcsw + usage.ru_nivcsw, .cpu = sched_getcpu()};
+}
+
+StolenTime StolenTime::read(int cpu) {
+  StolenTime stolen{.throttled_ns = bpfmark::throttled_ns()};
+  std::ifstream file("/proc/stat");
+  const std::string wanted = fmt::format("cpu{}", cpu);
+  const auto tick_ns = 1'000'000'000u / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string name;
+    std::uint64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
+    std::uint64_t steal = 0;
+    fields >> name;
+    if (name != wanted) continue;
+    if (fields >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) {
+      stolen.steal_ns = steal * tick_ns;
+    }
+    break;
+  }
+  return stolen;
+}
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+CpuChoice quietest_cpu() {
+  std::vector<int> columns;
+  const std::vector<std::uint64_t> interrupts = device_interrupts(columns);
+  const std::vector<int> allowed = allowed_cpus();
+  CpuChoice best;
+  std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
+  for (const int cpu : allowed) {
+    if (cpu == 0 && allowed.size() > 1) continue;
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < interrupts.size(); ++i) {
+      if (columns[i] == cpu) count = interrupts[i];
+    }
+    if (count <= fewest) {
+      fewest = count;
+      best = {cpu, fmt::format("{} device interrupts since boot, {} of {} CPUs allowed", count,
+                               allowed.size(), columns.size())};
+    }
+  }
+  return best;
+}
+
+Result<void> pin_to_cpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(cpu), &set);
+  if (sched_setaffinity(0, sizeof(set), &set) != 0) {
+    return system_error(errno, fmt::format("pin to CPU {}", cpu));
+  }
+  if (const int now = sched_getcpu(); now != cpu) {
+    return wrong_result(fmt::format("pinned to CPU {}, but running on CPU {}", cpu, now));
+  }
+  return {};
+}
+
+}  // namespace bpfmark

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/measurement.h"
+#include "harness/result.h"
+
+namespace bpfmark {
+
+enum class Arm { kSubject, kFloor };
+
+// One timed batch. `elapsed_ns` is the clock the family declares (in the program, or in user
+// space); `user_elapsed_ns` is the user-space clock around the same call.
+struct Batch {
+  double elapsed_ns = 0;
+  double user_elapsed_ns = 0;
+};
+
+// One fresh load of a subject and its floor, ready to run. Owns its kernel objects.
+class PairedLoad {
+ public:
+  virtual ~PairedLoad() = default;
+
+  // Runs exactly `ops` operations and compares every count with what it must be.
+  // Errors: kWrongResult for a count that is off, kSystem, kInterrupted.
+  virtual Result<Batch> run(Arm arm, std::uint64_t ops) = 0;
+
+  // Work after the timed batches of a load: checks that would disturb them, and counters that only
+  // this family has, added to `extra`.
+  virtual Result<void> finish(std::map<std::string, double>& /*extra*/) { return {}; }
+
+  virtual std::vector<ProgramIdentity> programs() const { return {}; }
+};
+
+using Loader = std::function<Result<std::unique_ptr<PairedLoad>>()>;
+
+enum class Pairing {
+  kTwin,   // the floor is another program (or call) of the same shape: net = subject - floor
+  kSlope,  // there is no form without the operation: the subject does 2N, the floor N of the same
+           // program, and net is the difference per operation
+};
+
+// Fixed work of a case. With kTwin a batch does `ops_per_batch` operations in each arm; with kSlope
+// the floor does that many and the subject twice as many.
+struct Plan {
+  std::uint64_t ops_per_batch = 0;
+  int rounds = 0;  // of one load
+  int loads = 0;
+  Pairing pairing = Pairing::kTwin;
+};
+
+struct MeasureOptions {
+  double min_time_s = 0;      // more rounds until the timed batches last this long; 0: as planned
+  std::uint64_t min_ops = 0;  // more rounds until the subject did this many; 0: as planned
+  double min_warm_up_s =
+      0;                 // untimed rounds of each load before the timed ones, at least this long
+  bool dry_run = false;  // one load, the fewest rounds
+  bool keep_samples = false;
+};
+
+// Every fourth round does twice the operations in both arms; from these the N-against-2N check is
+// made.
+inline constexpr int kDoubleRoundEvery = 4;
+
+// Loads, warms up, runs the planned rounds and estimates; the first error ends the case.
+Result<Measurement> measure(const Plan& plan, const Loader& load, const MeasureOptions& options);
+
+// The arithmetic of measure(): pure. Empty samples give nullopt.
+std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSample>& samples);
+
+}  // namespace bpfmark

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/capability.h"
+#include "harness/commands.h"
+
+namespace bpfmark {
+
+int run_probe(bool as_json) {
+  Capabilities& capabilities = Capabilities::instance();
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Capability* capability : capabilities.all()) {
+    const ProbeResult& result = capabilities.probe(capability->name);
+    if (as_json) {
+      list.push_back({{"name", capability->name},
+                      {"what", capability->what},
+                      {"support", support_name(result.support)},
+                      {"cause", result.cause},
+                      {"remedy", result.remedy}});
+      continue;
+    }
+    fmt::print("{:<24}{:<15}{}\n", capability->name, support_name(result.support),
+               capability->what);
+    if (result.support != Support::kSupported) {
+      fmt::print("{:<24}cause:  {}\n{:<24}remedy: {}\n", "", result.cause, "", result.remedy);
+    }
+  }
+  if (as_json) fmt::print("{}\n", list.dump(2));
+  return kExitOk;
+}
+
+}  // namespace bpfmark

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/capability.h"
+#include "harness/commands.h"
+#include "harness/gbench_compat.h"
+#include "harness/guards.h"
+#include "harness/identity.h"
+#include "harness/interrupt.h"
+#include "harness/output_file.h"
+#include "harness/progress.h"
+#include "harness/result_document.h"
+#include "harness/run_log.h"
+#include "harness/run_reporter.h"
+
+namespace bpfmark {
+namespace {
+
+int complain(int status, const std::string& text) {
+  fmt::print(stderr, "bench: {}\n", text);
+  return status;
+}
+
+// The CPU of the run: the one asked for, or the quietest.
+Result<CpuChoice> pin(const RunOptions& options) {
+  CpuChoice choice = options.cpu ? CpuChoice{*options.cpu, "asked for"} : quietest_cpu();
+  if (Result<void> pinned = pin_to_cpu(choice.cpu); !pinned) {
+    return std::unexpected(pinned.error());
+  }
+  return choice;
+}
+
+nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& cpu) {
+  nlohmann::ordered_json identity;
+  identity["schema_version"] = kResultSchemaVersion;
+  identity["build"] = build_identity();
+  if (!options.label.empty()) identity["label"] = options.label;
+  identity["arguments"] = options.arguments;
+  identity["pinned_cpu"] = cpu.cpu;
+  identity["pinned_cpu_reason"] = cpu.reason;
+  if (options.measure.dry_run) identity["dry_run"] = true;
+  identity.update(machine_identity(cpu.cpu));
+  return identity;
+}
+
+Result<Measurement> run_case(const Case& c, const RunOptions& options) {
+  if (stop_signal() != 0) {
+    return interrupted();
+  }
+  if (Result<void> met = Capabilities::instance().check(c.needs); !met) {
+    return std::unexpected(met.error());
+  }
+  return measure(c.plan, c.load, options.measure);
+}
+
+void set_counters(benchmark::State& state, const Measurement& m) {
+  const auto set = [&state](const std::string& name, double value) {
+    state.counters[name] = benchmark::Counter(value);
+  };
+  set("floor_ns", m.floor_ns);
+  set("net_ns", m.net_ns);
+  if (m.net_interval) {
+    set("net_lo_ns", m.net_interval->lo);
+    set("net_hi_ns", m.net_interval->hi);
+  }
+  if (m.net_2n_ns) set("net_2n_ns", *m.net_2n_ns);
+  if (m.net_user_ns) set("net_user_ns", *m.net_user_ns);
+  set("min_ns", m.min_ns);
+  set("reference_step_ns", m.reference_step_ns);
+  set("ops", static_cast<double>(m.ops));
+  set("batches", static_cast<double>(m.batches));
+  set("disturbed_batches", static_cast<double>(m.disturbed_batches));
+  set("steal_ns", m.steal_ns);
+  set("throttled_ns", m.throttled_ns);
+  for (const ProgramIdentity& program : m.programs) {
+    if (program.role != "subject") continue;
+    set("insns_xlated", program.insns_xlated);
+    set("jited_bytes", program.jited_bytes);
+  }
+  for (const auto& [name, value] : m.extra) set(name, value);
+}
+
+// The body of every registered case. Google Benchmark sees one batch of `ops` iterations that took
+// raw_ns each, so that real_time is the raw cost of an operation for every consumer of its format.
+void body(benchmark::State& state, const Case& c, const RunOptions& options, RunLog& log,
+          Progress& progress) {
+  progress.start(c.name);
+  RunLog::Outcome outcome = run_case(c, options);
+  progress.clear();
+  if (outcome) {
+    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(outcome->ops))) {
+      state.SetIterationTime(outcome->raw_ns * 1e-9 * static_cast<double>(outcome->ops));
+    }
+    set_counters(state, *outcome);
+  } else if (log.is_failure(outcome.error())) {
+    fail_case(state, outcome.error().what);
+  } else {
+    skip_case(state, outcome.error().what);
+  }
+  log.add(c.name, std::move(outcome));
+}
+
+void hand_flags_to_library(const RunOptions& options) {
+  std::vector<std::string> texts = {"bench"};
+  texts.insert(texts.end(), options.library_arguments.begin(), options.library_arguments.end());
+  std::vector<char*> arguments;
+  for (std::string& text : texts) arguments.push_back(text.data());
+  int count = static_cast<int>(arguments.size());
+  // benchmark::Initialize() keeps a pointer to the program's name, which must outlive the run.
+  static std::string executable;
+  executable = options.arguments.empty() ? "bench" : options.arguments.front();
+  arguments[0] = executable.data();
+  benchmark::Initialize(&count, arguments.data());
+}
+
+// The document in the form asked for; the console form of a file is its JSON's table equivalent,
+// CSV.
+std::string rendered(const ResultDocument& document, OutputFormat format) {
+  return format == OutputFormat::kJson ? document.json() : document.csv();
+}
+
+void print_tally(const RunReporter::Tally& tally) {
+  fmt::print(stderr, "{} numbers, {} skips, {} failures\n", tally.numbers, tally.skips,
+             tally.failures);
+}
+
+}  // namespace
+
+int run_benchmarks(const Registry& registry, const RunOptions& options) {
+  const auto selected = registry.select(options.filter, options.suite);
+  if (!selected) return complain(kExitUsage, selected.error().what);
+  if (selected->empty()) {
+    return complain(kExitUsage, fmt::format("--benchmark_filter={} selects none of the {} cases; "
+                                            "'bench list --names' prints them",
+                                            options.filter, registry.cases().size()));
+  }
+  if (!options.out_path.empty()) {
+    if (Result<void> writable = check_writable(options.out_path); !writable) {
+      return complain(kExitFailure, writable.error().what);
+    }
+  }
+  const Result<CpuChoice> cpu = pin(options);
+  if (!cpu) return complain(options.cpu ? kExitUsage : kExitFailure, cpu.error().what);
+
+  catch_stop_signals();
+  hand_flags_to_library(options);
+  RunLog log;
+  log.require(options.required);
+  Progress progress(selected->size() * static_cast<std::size_t>(options.repetitions));
+  for (const Case* c : *selected) {
+    benchmark::RegisterBenchmark(c->name.c_str(),
+                                 [c, &options, &log, &progress](benchmark::State& s) {
+                                   body(s, *c, options, log, progress);
+                                 })
+        ->Iterations(1)
+        ->UseManualTime();
+  }
+  ResultDocument document(options, run_identity(options, *cpu));
+  RunReporter reporter(options, log, document);
+  benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+  if (stop_signal() != 0) document.mark_incomplete();
+
+  if (options.format != OutputFormat::kConsole)
+    fmt::print("{}", rendered(document, options.format));
+  if (options.format == OutputFormat::kConsole) print_tally(reporter.tally());
+  if (!options.out_path.empty()) {
+    if (Result<void> written =
+            write_whole_file(options.out_path, rendered(document, options.out_format));
+        !written) {
+      return complain(kExitFailure, written.error().what);
+    }
+  }
+  if (stop_signal() != 0) return kExitSignalBase + stop_signal();
+  return reporter.tally().failures > 0 ? kExitFailure : kExitOk;
+}
+
+}  // namespace bpfmark

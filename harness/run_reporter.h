@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "harness/result_document.h"
+#include "harness/run_log.h"
+#include "harness/run_options.h"
+
+namespace bpfmark {
+
+// What Google Benchmark reports to: fills the result document and, for the console format, prints
+// the table as the cases end.
+class RunReporter : public benchmark::BenchmarkReporter {
+ public:
+  struct Tally {
+    std::size_t numbers = 0;
+    std::size_t skips = 0;
+    std::size_t failures = 0;
+  };
+
+  RunReporter(const RunOptions& options, const RunLog& log, ResultDocument& document)
+      : options_(options), log_(log), document_(document) {}
+
+  bool ReportContext(const Context& context) override;
+  void ReportRuns(const std::vector<Run>& runs) override;
+
+  const Tally& tally() const { return tally_; }
+
+ private:
+  void report_run(const Run& run);
+  void report_error(const std::string& name, const Error& error);
+  void print(const std::string& text) const;
+
+  const RunOptions& options_;
+  const RunLog& log_;
+  ResultDocument& document_;
+  Tally tally_;
+};
+
+}  // namespace bpfmark
