@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "harness/capability.h"
+#include "harness/registry.h"
+
+namespace bpfmark {
+
+// One function a file of this directory: registers its cases, and the capabilities that only it can
+// probe. In the order in which the families run.
+void register_clock(Registry& registry, Capabilities& capabilities);
+void register_hook_entry(Registry& registry);
+void register_map_lookup(Registry& registry);
+void register_map_lookup_table3(Registry& registry);
+
+inline void register_all(Registry& registry, Capabilities& capabilities) {
+  add_kernel_capabilities(capabilities);
+  register_clock(registry, capabilities);
+  register_hook_entry(registry);
+  register_map_lookup(registry);
+  register_map_lookup_table3(registry);
+}
+
+}  // namespace bpfmark

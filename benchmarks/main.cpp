@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "benchmarks/families.h"
+#include "harness/commands.h"
+
+int main(int argc, char** argv) {
+  bpfmark::Registry registry;
+  bpfmark::register_all(registry, bpfmark::Capabilities::instance());
+  return bpfmark::run_program(argc, argv, registry);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Measures:         bpf_map_lookup_elem() with a 4-byte key from a prepared stream, the test for
+// null,
+//                   and the read of the value's first 8 bytes where there is one.
+// Timed region:     one batch inside a TC program, bpf_ktime_get_ns() around the loop.
+// Floor:            the same loop, key on the stack, without the lookup and the read.
+// Does not measure: program entry; the latency of one lookup alone (independent lookups overlap in
+//                   the pipeline, as they do in a program that works on packets).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "benchmarks/families.h"
+#include "bpf/shared/batch.h"
+#include "bpf/shared/map_lookup.h"
+#include "fixtures/map.h"
+#include "fixtures/skeleton.h"
+#include "harness/in_kernel_batch.h"
+#include "harness/key_stream.h"
+#include "harness/map_type.h"
+#include "harness/program_identity.h"
+#include "harness/program_type.h"
+#include "map_lookup.skel.h"
+
+namespace bpfmark {
+namespace {
+
+struct LookupCase {
+  const MapType* type = nullptr;
+  bool hit = true;
+  KeyPattern pattern = KeyPattern::kUniform;
+  std::uint32_t entries = 0;
+  std::uint32_t value_bytes = 0;
+};
+
+// The first word of a value, so that the sum over a batch proves which values were read.
+std::uint64_t word_of(std::uint32_t key) { return key * 0x9E3779B97F4A7C15u + 1; }
+
+// Long enough that the stream does not become a pattern that the branch predictor learns, and that
+// every entry of the largest table is likely to be met.
+std::uint32_t stream_length(const LookupCase& c) {
+  return std::clamp(c.entries, 1u << 16, BPFMARK_MAX_KEYS);
+}
+
+class LookupLoad : public PairedLoad {
+ public:
+  static Result<std::unique_ptr<PairedLoad>> create(const LookupCase& c);
+
+  Result<Batch> run(Arm arm, std::uint64_t ops) override {
+    const bool subject = arm == Arm::kSubject;
+    std::uint64_t& cursor = subject ? subject_cursor_ : floor_cursor_;
+    const InKernelBatch& batch = subject ? subject_ : floor_;
+    const WindowSums& sums = subject ? value_sums_ : key_sums_;
+    const bool hits = !subject || hit_;
+    const Result<Batch> done = batch.run(ops, cursor);
+    if (!done) return done;
+    const ExpectedCounts expected = {.hits = hits ? ops : 0,
+                                     .sum = hits ? sums.sum(cursor, ops) : 0};
+    cursor += ops;
+    if (Result<void> right = check_counts(batch.result(), expected); !right) {
+      return std::unexpected(right.error());
+    }
+    return done;
+  }
+
+  std::vector<ProgramIdentity> programs() const override { return programs_; }
+
+ private:
+  LookupLoad(Skeleton<map_lookup_bpf> skeleton, bool hit, const std::vector<std::uint64_t>& keys,
+             const std::vector<std::uint64_t>& words)
+      : skeleton_(std::move(skeleton)),
+        hit_(hit),
+        key_sums_(keys),
+        value_sums_(words),
+        subject_(bpf_program__fd(skeleton_->progs.map_lookup), find_program_type("tc")->input(),
+                 skeleton_->bss->request, skeleton_->bss->result),
+        floor_(bpf_program__fd(skeleton_->progs.map_floor), find_program_type("tc")->input(),
+               skeleton_->bss->request, skeleton_->bss->result),
+        programs_(identify_pair(bpf_program__fd(skeleton_->progs.map_lookup),
+                                bpf_program__fd(skeleton_->progs.map_floor))) {}
+
+  Skeleton<map_lookup_bpf> skeleton_;
+  bool hit_;
+  WindowSums key_sums_;
+  WindowSums value_sums_;
+  InKernelBatch subject_;
+  InKernelBatch floor_;
+  std::vector<ProgramIdentity> programs_;
+  std::uint64_t subject_cursor_ = 0;
+  std::uint64_t floor_cursor_ = 0;
+};
+
+// A table that does not fit into memory is a limit of the machine, not a defect.
+Error load_error(Error error, const LookupCase& c) {
+  if (error.errnum != ENOMEM) return error;
+  return Error{ErrorKind::kAbsent, ENOMEM, "memory: " + error.what,
+               fmt::format("needs about {} MiB for the table",
+                           (std::uint64_t{c.entries} * (c.value_bytes + 64) >> 20) + 1),
+               "memory"};
+}
+
+Result<std::unique_ptr<PairedLoad>> LookupLoad::create(const LookupCase& c) {
+  auto skeleton = Skeleton<map_lookup_bpf>::open();
+  if (!skeleton) return std::unexpected(skeleton.error());
+  for (bpf_program* other :
+       {(*skeleton)->progs.t3_lookup, (*skeleton)->progs.t3_stack, (*skeleton)->progs.t3_empty}) {
+    bpf_program__set_autoload(other, false);
+  }
+  bpf_map* const table = (*skeleton)->maps.table;
+  bpf_map__set_type(table, c.type->type);
+  bpf_map__set_max_entries(table, c.entries);
+  bpf_map__set_value_size(table, c.value_bytes);
+  const std::uint32_t length = stream_length(c);
+  (*skeleton)->rodata->key_mask = length - 1;
+  if (Result<void> loaded = skeleton->load(); !loaded) {
+    return std::unexpected(load_error(loaded.error(), c));
+  }
+  const MapShape shape = {
+      .entries = c.entries, .value_bytes = c.value_bytes, .per_cpu = c.type->per_cpu};
+  if (Result<void> filled = fill_map(bpf_map__fd(table), shape, word_of); !filled) {
+    return std::unexpected(load_error(filled.error(), c));
+  }
+
+  std::vector<std::uint32_t> keys = draw_keys(c.pattern, c.entries, length);
+  if (!c.hit) std::ranges::for_each(keys, [&](std::uint32_t& key) { key += c.entries; });
+  std::ranges::copy(keys, (*skeleton)->bss->keys);
+  std::vector<std::uint64_t> words(keys.size());
+  std::ranges::transform(keys, words.begin(), word_of);
+  std::unique_ptr<LookupLoad> load(new LookupLoad(
+      std::move(*skeleton), c.hit, std::vector<std::uint64_t>(keys.begin(), keys.end()), words));
+  // Once round the stream: every entry that will be asked for has been touched before timing.
+  for (const Arm arm : {Arm::kSubject, Arm::kFloor}) {
+    if (Result<Batch> warm = load->run(arm, length); !warm) return std::unexpected(warm.error());
+  }
+  return load;
+}
+
+// About 50 to 100 us a batch on a machine of 2025: long against the clock's own cost, short against
+// the 4 ms between timer ticks.
+std::uint64_t ops_per_batch(const LookupCase& c) {
+  const bool array =
+      c.type->type == BPF_MAP_TYPE_ARRAY || c.type->type == BPF_MAP_TYPE_PERCPU_ARRAY;
+  if (array) return c.entries < (1u << 20) ? 32768 : 16384;
+  return c.entries < (1u << 16) ? 8192 : 4096;
+}
+
+void register_lookup(Registry& registry, const LookupCase& c, Suite suite) {
+  registry.add(
+      {.name = fmt::format("map_lookup/type:{}/access:{}/keys:{}/entries:{}/value:{}", c.type->name,
+                           c.hit ? "hit" : "miss", key_pattern_name(c.pattern), c.entries,
+                           c.value_bytes),
+       .question = fmt::format("What does a lookup that {} cost in a {} of {} entries of {} bytes?",
+                               c.hit ? "finds its key" : "finds nothing", c.type->name, c.entries,
+                               c.value_bytes),
+       .floor = "the same loop without the lookup",
+       .needs = {"test_run_tc", "loop_bpf_loop", fmt::format("map_{}", c.type->name)},
+       .suite = suite,
+       .plan = {.ops_per_batch = ops_per_batch(c),
+                .rounds = 60,
+                .loads = c.entries < (1u << 20) ? 8 : 4},
+       .load = [c] { return LookupLoad::create(c); }});
+}
+
+// A choice that shows every type, and every dimension once on the hash.
+bool in_default_suite(const LookupCase& c) {
+  const bool plain = c.pattern == KeyPattern::kUniform && c.value_bytes == 8;
+  if (c.entries == 1024 && plain) return true;
+  if (c.type->type != BPF_MAP_TYPE_HASH || !c.hit) return false;
+  if (c.entries == 1024) return c.value_bytes == 8 || c.pattern == KeyPattern::kUniform;
+  return c.entries == 65536 && (plain || (c.pattern == KeyPattern::kZipf && c.value_bytes == 8));
+}
+
+}  // namespace
+
+void register_map_lookup(Registry& registry) {
+  for (const MapType& type : map_types()) {
+    for (const bool hit : {true, false}) {
+      for (const std::uint32_t entries : {1u, 1u << 10, 1u << 16, 1u << 20}) {
+        for (const KeyPattern pattern : {KeyPattern::kSame, KeyPattern::kSequential,
+                                         KeyPattern::kUniform, KeyPattern::kZipf}) {
+          // One entry has one key; a lookup that finds nothing reads no value.
+          if (entries == 1 && pattern != KeyPattern::kSame) continue;
+          for (const std::uint32_t value_bytes : {8u, 64u, 256u}) {
+            if (!hit && value_bytes != 8) continue;
+            const LookupCase c = {&type, hit, pattern, entries, value_bytes};
+            register_lookup(registry, c, in_default_suite(c) ? Suite::kDefault : Suite::kFull);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace bpfmark
