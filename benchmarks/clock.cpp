@@ -279,15 +279,15 @@ void register_clock(Registry& registry, Capabilities& capabilities) {
     registry.add({.name = fmt::format("clock/read:{}", clock.name),
                   .question = fmt::format("What does {} cost in a BPF program?", clock.helper),
                   .floor = "the same loop without the reading",
-                  .needs = {"test_run_tc", "loop_bpf_loop"},
-                  .plan = {.ops_per_batch = 4096, .rounds = 60, .loads = 8},
+                  .needs = {"test_run_tc", "loop_bpf_loop", "jit"},
+                  .plan = {.ops_per_batch = 4096, .rounds = 60, .loads = 12},
                   .load = [&clock] { return KernelClockLoad::create(clock); }});
   }
   registry.add({.name = "clock/read:user_monotonic",
                 .question = "What does clock_gettime(CLOCK_MONOTONIC) cost in user space?",
                 .floor = "the same loop without the reading",
                 .needs = {},
-                .plan = {.ops_per_batch = 4096, .rounds = 60, .loads = 8},
+                .plan = {.ops_per_batch = 4096, .rounds = 60, .loads = 12},
                 .load = []() -> Result<std::unique_ptr<PairedLoad>> {
                   return std::make_unique<UserClockLoad>();
                 }});
@@ -295,19 +295,20 @@ void register_clock(Registry& registry, Capabilities& capabilities) {
     registry.add({.name = fmt::format("clock/loop:{}", shape.name),
                   .question = fmt::format("What does one empty pass of {} cost?", shape.what),
                   .floor = kSlopeFloor,
-                  .needs = {"test_run_tc", fmt::format("loop_{}", shape.name)},
+                  .needs = {"test_run_tc", fmt::format("loop_{}", shape.name), "jit"},
                   .plan = {.ops_per_batch = shape.ops_per_batch,
                            .rounds = 60,
-                           .loads = 8,
+                           .loads = 12,
                            .pairing = Pairing::kSlope},
                   .load = [&shape] { return LoopLoad::create(shape); }});
   }
-  registry.add({.name = "clock/call:test_run_tc",
-                .question = "What does one BPF_PROG_TEST_RUN call of an empty TC program cost?",
-                .floor = "half as many calls",
-                .needs = {"test_run_tc"},
-                .plan = {.ops_per_batch = 64, .rounds = 60, .loads = 8, .pairing = Pairing::kSlope},
-                .load = [] { return TestRunCallLoad::create(); }});
+  registry.add(
+      {.name = "clock/call:test_run_tc",
+       .question = "What does one BPF_PROG_TEST_RUN call of an empty TC program cost?",
+       .floor = "half as many calls",
+       .needs = {"test_run_tc", "jit"},
+       .plan = {.ops_per_batch = 64, .rounds = 60, .loads = 12, .pairing = Pairing::kSlope},
+       .load = [] { return TestRunCallLoad::create(); }});
 }
 
 }  // namespace bpfmark

@@ -156,11 +156,11 @@ void register_lookup(Registry& registry, const LookupCase& c, Suite suite) {
                                c.hit ? "finds its key" : "finds nothing", c.type->name, c.entries,
                                c.value_bytes),
        .floor = "the same loop without the lookup",
-       .needs = {"test_run_tc", "loop_bpf_loop", fmt::format("map_{}", c.type->name)},
+       .needs = {"test_run_tc", "loop_bpf_loop", fmt::format("map_{}", c.type->name), "jit"},
        .suite = suite,
        .plan = {.ops_per_batch = ops_per_batch(c),
                 .rounds = 60,
-                .loads = c.entries < (1u << 20) ? 8 : 4},
+                .loads = c.entries < (1u << 20) ? 12 : 4},
        .load = [c] { return LookupLoad::create(c); }});
 }
 

@@ -136,8 +136,8 @@ void register_case(Registry& registry, const Table3Case& c) {
                       : fmt::format("Table 3 of doi 10.1145/3749216: {}, {}-byte key, one entry",
                                     c.type->name, c.key_bytes),
       .floor = control ? "the empty loop" : "the same loop and store on the stack",
-      .needs = {"test_run_tc", "loop_bpf_loop"},
-      .plan = {.ops_per_batch = kPaperRepetitions, .rounds = 4, .loads = 8},
+      .needs = {"test_run_tc", "loop_bpf_loop", "jit"},
+      .plan = {.ops_per_batch = kPaperRepetitions, .rounds = 6, .loads = 12},
       .load = [c] { return Table3Load::create(c); }};
   if (!control) added.needs.push_back(fmt::format("map_{}", c.type->name));
   registry.add(std::move(added));

@@ -38,19 +38,39 @@ std::vector<std::uint64_t> device_interrupts(std::vector<int>& cpus) {
   return totals;
 }
 
+// Directory of this process's cgroup for the CPU controller; the root directory of the hierarchy
+// has no quota and no such file. Empty if /proc/self/cgroup names none.
+std::vector<std::string> cpu_cgroups() {
+  std::vector<std::string> directories;
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    if (controllers.empty()) {
+      directories.push_back("/sys/fs/cgroup" + path);          // v2 alone
+      directories.push_back("/sys/fs/cgroup/unified" + path);  // v2 beside v1
+    } else if (("," + controllers + ",").find(",cpu,") != std::string::npos) {
+      directories.push_back("/sys/fs/cgroup/" + controllers + path);
+    }
+  }
+  return directories;
+}
+
 std::uint64_t throttled_ns() {
-  // cgroup v1 counts in ns, v2 in us; a process without a quota has neither line.
-  for (const auto& [path, key, scale] :
-       {std::tuple{"/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1u},
-        std::tuple{"/sys/fs/cgroup/cpu.stat", "throttled_usec", 1000u}}) {
-    std::ifstream file(path);
+  std::uint64_t total = 0;
+  for (const std::string& directory : cpu_cgroups()) {
+    std::ifstream file(directory + "/cpu.stat");
     std::string name;
     std::uint64_t value = 0;
     while (file >> name >> value) {
-      if (name == key) return value * scale;
+      if (name == "throttled_time") total += value;         // v1, ns
+      if (name == "throttled_usec") total += value * 1000;  // v2
     }
   }
-  return 0;
+  return total;
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ Result<int> load_minimal(const ProgramType& type, int value) {
   if (type.type == BPF_PROG_TYPE_SYSCALL) options.prog_flags = BPF_F_SLEEPABLE;
   const int fd =
       bpf_prog_load(type.type, "bpfmark_probe", "Dual BSD/GPL", insns, std::size(insns), &options);
-  if (fd < 0) return system_error(-fd, fmt::format("load a {} program", type.name));
+  if (fd < 0) return system_error(-fd, fmt::format("load a program of type {}", type.name));
   return fd;
 }
 
@@ -51,7 +51,7 @@ Result<void> run_minimal(const ProgramType& type) {
 Result<void> create_small_map(const MapType& type) {
   const int fd =
       bpf_map_create(type.type, "bpfmark_probe", sizeof(__u32), sizeof(__u64), 1, nullptr);
-  if (fd < 0) return system_error(-fd, fmt::format("create a {} map", type.name));
+  if (fd < 0) return system_error(-fd, fmt::format("create a map of type {}", type.name));
   ::close(fd);
   return {};
 }
@@ -90,19 +90,20 @@ void add_kernel_capabilities(Capabilities& capabilities) {
       {"btf", "the kernel's own type information, needed by kfuncs and CO-RE", probe_btf});
   capabilities.add({"jit", "programs are compiled to machine code, not interpreted", probe_jit});
   for (const ProgramType& type : program_types()) {
-    capabilities.add({fmt::format("test_run_{}", type.name),
-                      fmt::format("load a {} program and run it by BPF_PROG_TEST_RUN", type.name),
-                      [&type] {
-                        return classify(run_minimal(type), std::string(type.first_kernel),
-                                        std::string(type.config));
-                      }});
+    capabilities.add(
+        {fmt::format("test_run_{}", type.name),
+         fmt::format("load a program of type {} and run it by BPF_PROG_TEST_RUN", type.name),
+         [&type] {
+           return classify(run_minimal(type), std::string(type.first_kernel),
+                           std::string(type.config));
+         }});
   }
   for (const MapType& type : map_types()) {
-    capabilities.add(
-        {fmt::format("map_{}", type.name), fmt::format("create a {} map", type.name), [&type] {
-           return classify(create_small_map(type), std::string(type.first_kernel),
-                           "CONFIG_BPF_SYSCALL");
-         }});
+    capabilities.add({fmt::format("map_{}", type.name),
+                      fmt::format("create a map of type {}", type.name), [&type] {
+                        return classify(create_small_map(type), std::string(type.first_kernel),
+                                        "CONFIG_BPF_SYSCALL");
+                      }});
   }
 }
 

@@ -35,6 +35,7 @@ struct Round {
 struct LoadSample {
   std::vector<Round> rounds;
   double reference_step_ns = 0;
+  double reference_memory_step_ns = 0;
   double steal_ns = 0;
   double throttled_ns = 0;
 };
@@ -47,6 +48,7 @@ struct LoadEstimate {
   double net_user_ns = 0;  // from the user-space clock around the same calls
   double net_2n_ns = 0;    // from N against 2N
   double reference_step_ns = 0;
+  double reference_memory_step_ns = 0;
 };
 
 enum class Verdict {
@@ -63,8 +65,10 @@ struct Measurement {
       net_interval;  // 95 %, from the spread between loads; absent with one load
   std::optional<double> net_user_ns;
   std::optional<double> net_2n_ns;
-  double min_ns = 0;  // cheapest batch of the subject, per operation
+  double batch_ns = 0;  // median time of a whole batch of the subject, by the family's clock
+  double min_ns = 0;    // cheapest batch of the subject, per operation
   double reference_step_ns = 0;
+  double reference_memory_step_ns = 0;
   Verdict verdict = Verdict::kNotResolved;
   std::uint64_t ops = 0;  // operations of the subject that were timed
   std::uint64_t batches = 0;

@@ -4,7 +4,9 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
+#include <thread>
 
 #include "harness/clock.h"
 #include "harness/guards.h"
@@ -16,12 +18,6 @@ namespace {
 constexpr int kWarmUpRounds = 2;
 constexpr int kDryRunRounds = kDoubleRoundEvery;
 
-// Operations of the arm in a round of the given scale; see Plan.
-std::uint64_t ops_of(const Plan& plan, Arm arm, unsigned scale) {
-  const std::uint64_t factor = plan.pairing == Pairing::kSlope && arm == Arm::kSubject ? 2 : 1;
-  return plan.ops_per_batch * scale * factor;
-}
-
 Result<Round> run_round(const Plan& plan, PairedLoad& load, unsigned scale) {
   Round round{.scale = scale};
   const auto run_batch = [&](Arm arm, int slot) -> Result<void> {
@@ -29,7 +25,7 @@ Result<Round> run_round(const Plan& plan, PairedLoad& load, unsigned scale) {
       return interrupted();
     }
     const SchedulerCounts before = SchedulerCounts::read();
-    const Result<Batch> batch = load.run(arm, ops_of(plan, arm, scale));
+    const Result<Batch> batch = load.run(arm, plan.ops_of(arm, scale));
     if (!batch) return std::unexpected(batch.error());
     round.disturbed |= !before.same_as(SchedulerCounts::read());
     const bool subject = arm == Arm::kSubject;
@@ -60,7 +56,7 @@ Target target_of(const Plan& plan, const MeasureOptions& options, int loads) {
   if (options.dry_run) return {.rounds = kDryRunRounds};
   Target target{.rounds = plan.rounds};
   if (options.min_ops > 0) {
-    const std::uint64_t per_round = 2 * ops_of(plan, Arm::kSubject, 1);
+    const std::uint64_t per_round = 2 * plan.ops_of(Arm::kSubject, 1);
     const std::uint64_t per_load = (options.min_ops + static_cast<std::uint64_t>(loads) - 1) /
                                    static_cast<std::uint64_t>(loads);
     const std::uint64_t rounds = (per_load + per_round - 1) / per_round;
@@ -81,8 +77,10 @@ Result<void> warm_up(const Plan& plan, PairedLoad& load, double min_warm_up_s) {
   return {};
 }
 
-Result<LoadSample> sample_load(const Plan& plan, PairedLoad& load, const Target& target) {
-  LoadSample sample{.reference_step_ns = reference_step_ns()};
+Result<LoadSample> sample_rounds(const Plan& plan, PairedLoad& load, const Target& target) {
+  LoadSample sample;
+  sample.reference_step_ns = reference_step_ns();
+  sample.reference_memory_step_ns = reference_memory_step_ns();
   const StolenTime before = StolenTime::read(sched_getcpu());
   double elapsed_ns = 0;
   for (int i = 1; i <= target.rounds || elapsed_ns < target.elapsed_ns; ++i) {
@@ -97,31 +95,47 @@ Result<LoadSample> sample_load(const Plan& plan, PairedLoad& load, const Target&
   return sample;
 }
 
+// What all loads of a case add to.
+struct Collected {
+  std::vector<LoadSample> samples;
+  std::vector<ProgramIdentity> programs;
+  std::map<std::string, double> extra;
+};
+
+// The whole life of one load.
+Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions& options,
+                      const Target& target, Collected& collected) {
+  // A thread that shares its table of descriptors pays for it in every system call that takes one,
+  // and a program with one thread does not.
+  if (::unshare(CLONE_FILES) != 0) return system_error(errno, "unshare the descriptor table");
+  Result<std::unique_ptr<PairedLoad>> paired = load();
+  if (!paired) return std::unexpected(paired.error());
+  if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) return warm;
+  Result<LoadSample> sample = sample_rounds(plan, **paired, target);
+  if (!sample) return std::unexpected(sample.error());
+  collected.samples.push_back(std::move(*sample));
+  if (collected.programs.empty()) collected.programs = (*paired)->programs();
+  return (*paired)->finish(collected.extra);
+}
+
 }  // namespace
 
 Result<Measurement> measure(const Plan& plan, const Loader& load, const MeasureOptions& options) {
   const int loads = options.dry_run ? 1 : plan.loads;
   const Target target = target_of(plan, options, loads);
-  std::vector<LoadSample> samples;
-  std::vector<ProgramIdentity> programs;
-  std::map<std::string, double> extra;
+  Collected collected;
   for (int i = 0; i < loads; ++i) {
-    Result<std::unique_ptr<PairedLoad>> paired = load();
-    if (!paired) return std::unexpected(paired.error());
-    if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) {
-      return std::unexpected(warm.error());
-    }
-    Result<LoadSample> sample = sample_load(plan, **paired, target);
-    if (!sample) return std::unexpected(sample.error());
-    if (Result<void> done = (*paired)->finish(extra); !done) return std::unexpected(done.error());
-    samples.push_back(std::move(*sample));
-    if (programs.empty()) programs = (*paired)->programs();
+    Result<void> done;
+    // The stacks of a thread, its own and the kernel's, are as much a matter of chance as the place
+    // of a program: a new thread draws them anew.
+    std::jthread([&] { done = run_load(plan, load, options, target, collected); }).join();
+    if (!done) return std::unexpected(done.error());
   }
-  std::optional<Measurement> measurement = estimate(plan, samples);
+  std::optional<Measurement> measurement = estimate(plan, collected.samples);
   if (!measurement) return wrong_result("no finite time was measured");
-  measurement->programs = std::move(programs);
-  measurement->extra = std::move(extra);
-  if (options.keep_samples) measurement->samples = std::move(samples);
+  measurement->programs = std::move(collected.programs);
+  measurement->extra = std::move(collected.extra);
+  if (options.keep_samples) measurement->samples = std::move(collected.samples);
   return std::move(*measurement);
 }
 

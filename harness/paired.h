@@ -53,6 +53,11 @@ struct Plan {
   int rounds = 0;  // of one load
   int loads = 0;
   Pairing pairing = Pairing::kTwin;
+
+  // Operations of one batch of the arm in a round of the given scale.
+  std::uint64_t ops_of(Arm arm, unsigned scale) const {
+    return ops_per_batch * scale * (pairing == Pairing::kSlope && arm == Arm::kSubject ? 2 : 1);
+  }
 };
 
 struct MeasureOptions {

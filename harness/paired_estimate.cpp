@@ -15,6 +15,10 @@ std::optional<double> location(Values values) { return median(values); }
 
 double sum_of(const double (&pair)[2]) { return pair[0] + pair[1]; }
 
+std::uint64_t subject_ops(const Plan& plan, unsigned scale) {
+  return plan.ops_of(Arm::kSubject, scale);
+}
+
 // Per-operation series of one load, one value per round.
 struct Series {
   std::vector<double> raw, floor, net, net_user;
@@ -23,8 +27,12 @@ struct Series {
 };
 
 // Rounds of scale 1 give the estimate. Disturbed rounds are left out, unless that would leave fewer
-// than half: then all stay in, and the verdict says so.
-Series series_of(const Plan& plan, const LoadSample& sample, bool keep_disturbed) {
+// than half of the load's rounds.
+Series series_of(const Plan& plan, const LoadSample& sample) {
+  const auto plain = [](const Round& round) { return round.scale == 1; };
+  const auto quiet = [](const Round& round) { return round.scale == 1 && !round.disturbed; };
+  const bool keep_disturbed =
+      2 * std::ranges::count_if(sample.rounds, quiet) < std::ranges::count_if(sample.rounds, plain);
   Series series;
   for (const Round& round : sample.rounds) {
     if (round.disturbed && !keep_disturbed) continue;
@@ -34,12 +42,11 @@ Series series_of(const Plan& plan, const LoadSample& sample, bool keep_disturbed
       continue;
     }
     const auto ops = static_cast<double>(plan.ops_per_batch);
-    const double subject_ops = plan.pairing == Pairing::kSlope ? 2 * ops : ops;
     const double user = (sum_of(round.subject_user_ns) - sum_of(round.floor_user_ns)) / 2;
     series.net_at_n.push_back(difference);
     series.net.push_back(difference / ops);
     series.net_user.push_back(user / ops);
-    series.raw.push_back(sum_of(round.subject_ns) / 2 / subject_ops);
+    series.raw.push_back(sum_of(round.subject_ns) / 2 / static_cast<double>(subject_ops(plan, 1)));
     series.floor.push_back(plan.pairing == Pairing::kSlope ? series.raw.back() - series.net.back()
                                                            : sum_of(round.floor_ns) / 2 / ops);
   }
@@ -76,7 +83,7 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
 
   result.min_ns = std::numeric_limits<double>::infinity();
   for (const LoadSample& sample : samples) {
-    const Series series = series_of(plan, sample, disturbed);
+    const Series series = series_of(plan, sample);
     const auto raw = location(series.raw);
     const auto floor = location(series.floor);
     const auto net = location(series.net);
@@ -87,13 +94,13 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
                             .net_ns = *net,
                             .net_user_ns = *user,
                             .net_2n_ns = net_from_n_against_2n(plan, series).value_or(std::nan("")),
-                            .reference_step_ns = sample.reference_step_ns});
+                            .reference_step_ns = sample.reference_step_ns,
+                            .reference_memory_step_ns = sample.reference_memory_step_ns});
     for (const Round& round : sample.rounds) {
-      const auto subject_ops = static_cast<double>(plan.ops_per_batch * round.scale *
-                                                   (plan.pairing == Pairing::kSlope ? 2 : 1));
-      result.min_ns = std::min(
-          {result.min_ns, round.subject_ns[0] / subject_ops, round.subject_ns[1] / subject_ops});
-      result.ops += static_cast<std::uint64_t>(2 * subject_ops);
+      const auto ops = static_cast<double>(subject_ops(plan, round.scale));
+      result.min_ns =
+          std::min({result.min_ns, round.subject_ns[0] / ops, round.subject_ns[1] / ops});
+      result.ops += 2 * subject_ops(plan, round.scale);
     }
     result.steal_ns += sample.steal_ns;
     result.throttled_ns += sample.throttled_ns;
@@ -107,11 +114,14 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   result.raw_ns = *raw;
   result.floor_ns = *floor;
   result.net_ns = *net;
+  result.batch_ns = *raw * static_cast<double>(subject_ops(plan, 1));
   result.net_interval = t_interval(nets);
   result.net_user_ns = mean(column(result.loads, &LoadEstimate::net_user_ns));
   result.net_2n_ns = mean(column(result.loads, &LoadEstimate::net_2n_ns));
   result.reference_step_ns =
       mean(column(result.loads, &LoadEstimate::reference_step_ns)).value_or(0);
+  result.reference_memory_step_ns =
+      mean(column(result.loads, &LoadEstimate::reference_memory_step_ns)).value_or(0);
   result.batches = 2 * rounds;
   result.disturbed_batches = 4 * disturbed_rounds;
   if (disturbed) {

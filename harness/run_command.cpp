@@ -69,7 +69,9 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   if (m.net_2n_ns) set("net_2n_ns", *m.net_2n_ns);
   if (m.net_user_ns) set("net_user_ns", *m.net_user_ns);
   set("min_ns", m.min_ns);
+  set("batch_ns", m.batch_ns);
   set("reference_step_ns", m.reference_step_ns);
+  set("reference_memory_step_ns", m.reference_memory_step_ns);
   set("ops", static_cast<double>(m.ops));
   set("batches", static_cast<double>(m.batches));
   set("disturbed_batches", static_cast<double>(m.disturbed_batches));

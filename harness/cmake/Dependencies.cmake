@@ -4,17 +4,17 @@
 
 set(bpfmark_missing "")
 
-function(bpfmark_need_package name minimum)
+# Macros, not functions: what find_package() sets must reach the rest of the project.
+macro(bpfmark_need_package name minimum)
   find_package(${name} QUIET)
   if(NOT ${name}_FOUND)
     list(APPEND bpfmark_missing "${name} >= ${minimum}: not found")
   elseif("${${name}_VERSION}" VERSION_LESS "${minimum}")
     list(APPEND bpfmark_missing "${name} >= ${minimum}: found ${${name}_VERSION}")
   endif()
-  set(bpfmark_missing "${bpfmark_missing}" PARENT_SCOPE)
-endfunction()
+endmacro()
 
-function(bpfmark_need_module prefix module minimum)
+macro(bpfmark_need_module prefix module minimum)
   if(PKG_CONFIG_FOUND)
     pkg_check_modules(${prefix} QUIET IMPORTED_TARGET ${module})
   endif()
@@ -23,8 +23,7 @@ function(bpfmark_need_module prefix module minimum)
   elseif("${${prefix}_VERSION}" VERSION_LESS "${minimum}")
     list(APPEND bpfmark_missing "${module} >= ${minimum}: found ${${prefix}_VERSION}")
   endif()
-  set(bpfmark_missing "${bpfmark_missing}" PARENT_SCOPE)
-endfunction()
+endmacro()
 
 find_package(PkgConfig QUIET)
 if(NOT PKG_CONFIG_FOUND)
