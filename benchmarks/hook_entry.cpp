@@ -214,7 +214,7 @@ void register_hook_entry(Registry& registry) {
                                      : "the same call, refused just before the program runs",
                     .needs = {fmt::format("test_run_{}", hook.type), "jit"},
                     .plan = {.ops_per_batch = hook.ops_per_batch,
-                             .rounds = repeats ? 60 : 200,
+                             .rounds = repeats ? 60 : 120,
                              .loads = 12,
                              .pairing = repeats ? Pairing::kSlope : Pairing::kTwin},
                     .load = [&hook, counter] { return HookLoad::create(hook, counter); }});

@@ -4,10 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <limits>
-#include <random>
-#include <utility>
 #include <vector>
 
 #include "harness/statistics.h"
@@ -18,9 +15,6 @@ namespace {
 constexpr int kCalibrationReads = 2000;
 constexpr int kReferenceSteps = 4000;
 constexpr int kReferenceRepetitions = 5;
-constexpr std::size_t kLineBytes = 64;
-constexpr std::size_t kChainBytes = std::size_t{4} << 20;
-constexpr int kChainSteps = 4096;
 
 ClockCalibration calibrate() {
   std::vector<double> pairs;
@@ -33,22 +27,6 @@ ClockCalibration calibrate() {
     if (step > 0) resolution = std::min(resolution, step);
   }
   return {.pair_ns = median(pairs).value_or(0), .resolution_ns = resolution};
-}
-
-// One line of the chain: where the next one is.
-struct alignas(kLineBytes) Line {
-  std::uint32_t next = 0;
-};
-
-// A single random cycle through all lines (Sattolo's algorithm), the same in every process.
-std::vector<Line> random_cycle() {
-  std::vector<Line> lines(kChainBytes / kLineBytes);
-  for (std::uint32_t i = 0; i < lines.size(); ++i) lines[i].next = i;
-  std::mt19937_64 generator(1);
-  for (std::size_t i = lines.size() - 1; i > 0; --i) {
-    std::swap(lines[i].next, lines[generator() % i].next);
-  }
-  return lines;
 }
 
 }  // namespace
@@ -77,17 +55,6 @@ double reference_step_ns() {
     best = std::min(best, now_ns() - start);
   }
   return static_cast<double>(best) / kReferenceSteps;
-}
-
-double reference_memory_step_ns() {
-  static const std::vector<Line> lines = random_cycle();
-  static std::uint32_t place = 0;
-  const std::uint64_t start = now_ns();
-  for (int step = 0; step < kChainSteps; ++step) {
-    place = lines[place].next;
-    asm volatile("" : "+r"(place));
-  }
-  return static_cast<double>(now_ns() - start) / kChainSteps;
 }
 
 }  // namespace bpfmark

@@ -21,9 +21,4 @@ const ClockCalibration& user_clock();
 // so that it tells a change of the machine's speed from a change of the subject.
 double reference_step_ns();
 
-// Time of one step of a chain of dependent loads through 4 MiB in random order, in ns: lines that
-// the core's own caches have lost, so it shows what others do to the shared cache. Each call walks
-// on where the last one stopped. One caller at a time.
-double reference_memory_step_ns();
-
 }  // namespace bpfmark

@@ -35,7 +35,6 @@ struct Round {
 struct LoadSample {
   std::vector<Round> rounds;
   double reference_step_ns = 0;
-  double reference_memory_step_ns = 0;
   double steal_ns = 0;
   double throttled_ns = 0;
 };
@@ -46,9 +45,8 @@ struct LoadEstimate {
   double floor_ns = 0;
   double net_ns = 0;
   double net_user_ns = 0;  // from the user-space clock around the same calls
-  double net_2n_ns = 0;    // from N against 2N
+  double net_2n_ns = 0;    // from N against 2N; NaN if no round at 2N was left alone
   double reference_step_ns = 0;
-  double reference_memory_step_ns = 0;
 };
 
 enum class Verdict {
@@ -68,7 +66,6 @@ struct Measurement {
   double batch_ns = 0;  // median time of a whole batch of the subject, by the family's clock
   double min_ns = 0;    // cheapest batch of the subject, per operation
   double reference_step_ns = 0;
-  double reference_memory_step_ns = 0;
   Verdict verdict = Verdict::kNotResolved;
   std::uint64_t ops = 0;  // operations of the subject that were timed
   std::uint64_t batches = 0;

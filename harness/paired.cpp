@@ -52,7 +52,8 @@ struct Target {
   double elapsed_ns = 0;
 };
 
-Target target_of(const Plan& plan, const MeasureOptions& options, int loads) {
+Target target_of(const Plan& plan, const MeasureOptions& options) {
+  const int loads = loads_of(plan, options);
   if (options.dry_run) return {.rounds = kDryRunRounds};
   Target target{.rounds = plan.rounds};
   if (options.min_ops > 0) {
@@ -80,7 +81,6 @@ Result<void> warm_up(const Plan& plan, PairedLoad& load, double min_warm_up_s) {
 Result<LoadSample> sample_rounds(const Plan& plan, PairedLoad& load, const Target& target) {
   LoadSample sample;
   sample.reference_step_ns = reference_step_ns();
-  sample.reference_memory_step_ns = reference_memory_step_ns();
   const StolenTime before = StolenTime::read(sched_getcpu());
   double elapsed_ns = 0;
   for (int i = 1; i <= target.rounds || elapsed_ns < target.elapsed_ns; ++i) {
@@ -95,23 +95,15 @@ Result<LoadSample> sample_rounds(const Plan& plan, PairedLoad& load, const Targe
   return sample;
 }
 
-// What all loads of a case add to.
-struct Collected {
-  std::vector<LoadSample> samples;
-  std::vector<ProgramIdentity> programs;
-  std::map<std::string, double> extra;
-};
-
-// The whole life of one load.
 Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions& options,
-                      const Target& target, Collected& collected) {
+                      Collected& collected) {
   // A thread that shares its table of descriptors pays for it in every system call that takes one,
   // and a program with one thread does not.
   if (::unshare(CLONE_FILES) != 0) return system_error(errno, "unshare the descriptor table");
   Result<std::unique_ptr<PairedLoad>> paired = load();
   if (!paired) return std::unexpected(paired.error());
   if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) return warm;
-  Result<LoadSample> sample = sample_rounds(plan, **paired, target);
+  Result<LoadSample> sample = sample_rounds(plan, **paired, target_of(plan, options));
   if (!sample) return std::unexpected(sample.error());
   collected.samples.push_back(std::move(*sample));
   if (collected.programs.empty()) collected.programs = (*paired)->programs();
@@ -120,23 +112,35 @@ Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions
 
 }  // namespace
 
-Result<Measurement> measure(const Plan& plan, const Loader& load, const MeasureOptions& options) {
-  const int loads = options.dry_run ? 1 : plan.loads;
-  const Target target = target_of(plan, options, loads);
-  Collected collected;
-  for (int i = 0; i < loads; ++i) {
-    Result<void> done;
-    // The stacks of a thread, its own and the kernel's, are as much a matter of chance as the place
-    // of a program: a new thread draws them anew.
-    std::jthread([&] { done = run_load(plan, load, options, target, collected); }).join();
-    if (!done) return std::unexpected(done.error());
-  }
+int loads_of(const Plan& plan, const MeasureOptions& options) {
+  return options.dry_run ? 1 : plan.loads;
+}
+
+Result<void> measure_load(const Plan& plan, const Loader& load, const MeasureOptions& options,
+                          Collected& collected) {
+  Result<void> done;
+  // The stacks of a thread, its own and the kernel's, are as much a matter of chance as the place
+  // of a program: a new thread draws them anew.
+  std::jthread([&] { done = run_load(plan, load, options, collected); }).join();
+  return done;
+}
+
+Result<Measurement> conclude(const Plan& plan, const MeasureOptions& options, Collected collected) {
   std::optional<Measurement> measurement = estimate(plan, collected.samples);
   if (!measurement) return wrong_result("no finite time was measured");
   measurement->programs = std::move(collected.programs);
   measurement->extra = std::move(collected.extra);
   if (options.keep_samples) measurement->samples = std::move(collected.samples);
   return std::move(*measurement);
+}
+
+Result<Measurement> measure(const Plan& plan, const Loader& load, const MeasureOptions& options) {
+  Collected collected;
+  for (int i = 0; i < loads_of(plan, options); ++i) {
+    Result<void> done = measure_load(plan, load, options, collected);
+    if (!done) return std::unexpected(done.error());
+  }
+  return conclude(plan, options, std::move(collected));
 }
 
 }  // namespace bpfmark

@@ -73,10 +73,28 @@ struct MeasureOptions {
 // made.
 inline constexpr int kDoubleRoundEvery = 4;
 
-// Loads, warms up, runs the planned rounds and estimates; the first error ends the case.
+// What the loads of a case have added up to so far.
+struct Collected {
+  std::vector<LoadSample> samples;
+  std::vector<ProgramIdentity> programs;
+  std::map<std::string, double> extra;
+};
+
+// Loads that measure() makes: the planned ones, or one of a dry run.
+int loads_of(const Plan& plan, const MeasureOptions& options);
+
+// The whole life of one load, on a thread of its own: load, warm up, run the rounds, check, unload.
+// The first error ends the case.
+Result<void> measure_load(const Plan& plan, const Loader& load, const MeasureOptions& options,
+                          Collected& collected);
+
+// The estimate from what was collected.
+Result<Measurement> conclude(const Plan& plan, const MeasureOptions& options, Collected collected);
+
+// All loads, one after the other, and their estimate.
 Result<Measurement> measure(const Plan& plan, const Loader& load, const MeasureOptions& options);
 
-// The arithmetic of measure(): pure. Empty samples give nullopt.
+// The arithmetic of conclude(): pure. Empty samples give nullopt.
 std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSample>& samples);
 
 }  // namespace bpfmark

@@ -89,13 +89,14 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
     const auto net = location(series.net);
     const auto user = location(series.net_user);
     if (!raw || !floor || !net || !user) return std::nullopt;
-    result.loads.push_back({.raw_ns = *raw,
-                            .floor_ns = *floor,
-                            .net_ns = *net,
-                            .net_user_ns = *user,
-                            .net_2n_ns = net_from_n_against_2n(plan, series).value_or(std::nan("")),
-                            .reference_step_ns = sample.reference_step_ns,
-                            .reference_memory_step_ns = sample.reference_memory_step_ns});
+    result.loads.push_back(
+        {.raw_ns = *raw,
+         .floor_ns = *floor,
+         .net_ns = *net,
+         .net_user_ns = *user,
+         .net_2n_ns =
+             net_from_n_against_2n(plan, series).value_or(std::numeric_limits<double>::quiet_NaN()),
+         .reference_step_ns = sample.reference_step_ns});
     for (const Round& round : sample.rounds) {
       const auto ops = static_cast<double>(subject_ops(plan, round.scale));
       result.min_ns =
@@ -120,8 +121,6 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   result.net_2n_ns = mean(column(result.loads, &LoadEstimate::net_2n_ns));
   result.reference_step_ns =
       mean(column(result.loads, &LoadEstimate::reference_step_ns)).value_or(0);
-  result.reference_memory_step_ns =
-      mean(column(result.loads, &LoadEstimate::reference_memory_step_ns)).value_or(0);
   result.batches = 2 * rounds;
   result.disturbed_batches = 4 * disturbed_rounds;
   if (disturbed) {

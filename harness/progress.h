@@ -6,8 +6,8 @@
 
 namespace bpfmark {
 
-// One line on stderr that says what runs, how many cases are left and for how long, rewritten in
-// place. Silent unless stderr is a terminal.
+// One line on stderr that says what runs, how many loads of cases are left and for how long,
+// rewritten in place. Silent unless stderr is a terminal.
 class Progress {
  public:
   explicit Progress(std::size_t total);

@@ -63,7 +63,6 @@ ordered_json loads_json(const std::vector<LoadEstimate>& loads) {
     add_number(entry, "net_user_ns", load.net_user_ns);
     add_number(entry, "net_2n_ns", load.net_2n_ns);
     add_number(entry, "reference_step_ns", load.reference_step_ns);
-    add_number(entry, "reference_memory_step_ns", load.reference_memory_step_ns);
     list.push_back(std::move(entry));
   }
   return list;

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 
-#include "harness/capability.h"
+#include "harness/campaign.h"
 #include "harness/commands.h"
 #include "harness/gbench_compat.h"
 #include "harness/guards.h"
 #include "harness/identity.h"
 #include "harness/interrupt.h"
 #include "harness/output_file.h"
-#include "harness/progress.h"
 #include "harness/result_document.h"
 #include "harness/run_log.h"
 #include "harness/run_reporter.h"
@@ -46,16 +45,6 @@ nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& 
   return identity;
 }
 
-Result<Measurement> run_case(const Case& c, const RunOptions& options) {
-  if (stop_signal() != 0) {
-    return interrupted();
-  }
-  if (Result<void> met = Capabilities::instance().check(c.needs); !met) {
-    return std::unexpected(met.error());
-  }
-  return measure(c.plan, c.load, options.measure);
-}
-
 void set_counters(benchmark::State& state, const Measurement& m) {
   const auto set = [&state](const std::string& name, double value) {
     state.counters[name] = benchmark::Counter(value);
@@ -71,7 +60,6 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   set("min_ns", m.min_ns);
   set("batch_ns", m.batch_ns);
   set("reference_step_ns", m.reference_step_ns);
-  set("reference_memory_step_ns", m.reference_memory_step_ns);
   set("ops", static_cast<double>(m.ops));
   set("batches", static_cast<double>(m.batches));
   set("disturbed_batches", static_cast<double>(m.disturbed_batches));
@@ -85,13 +73,10 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   for (const auto& [name, value] : m.extra) set(name, value);
 }
 
-// The body of every registered case. Google Benchmark sees one batch of `ops` iterations that took
-// raw_ns each, so that real_time is the raw cost of an operation for every consumer of its format.
-void body(benchmark::State& state, const Case& c, const RunOptions& options, RunLog& log,
-          Progress& progress) {
-  progress.start(c.name);
-  RunLog::Outcome outcome = run_case(c, options);
-  progress.clear();
+// The body of every registered case: reports what the campaign measured. Google Benchmark sees one
+// batch of `ops` iterations that took raw_ns each, so that real_time is the raw cost of an
+// operation for every consumer of its format.
+void body(benchmark::State& state, const RunLog::Outcome& outcome, const RunLog& log) {
   if (outcome) {
     while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(outcome->ops))) {
       state.SetIterationTime(outcome->raw_ns * 1e-9 * static_cast<double>(outcome->ops));
@@ -102,7 +87,16 @@ void body(benchmark::State& state, const Case& c, const RunOptions& options, Run
   } else {
     skip_case(state, outcome.error().what);
   }
-  log.add(c.name, std::move(outcome));
+}
+
+void register_with_library(const Case& c, const RunLog& log) {
+  // The library calls the body once per repetition, in the order of repetitions.
+  benchmark::RegisterBenchmark(c.name.c_str(),
+                               [&c, &log, repetition = 0](benchmark::State& state) mutable {
+                                 body(state, *log.find(c.name, repetition++), log);
+                               })
+      ->Iterations(1)
+      ->UseManualTime();
 }
 
 void hand_flags_to_library(const RunOptions& options) {
@@ -151,15 +145,8 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
   hand_flags_to_library(options);
   RunLog log;
   log.require(options.required);
-  Progress progress(selected->size() * static_cast<std::size_t>(options.repetitions));
-  for (const Case* c : *selected) {
-    benchmark::RegisterBenchmark(c->name.c_str(),
-                                 [c, &options, &log, &progress](benchmark::State& s) {
-                                   body(s, *c, options, log, progress);
-                                 })
-        ->Iterations(1)
-        ->UseManualTime();
-  }
+  run_campaign(*selected, options, log);
+  for (const Case* c : *selected) register_with_library(*c, log);
   ResultDocument document(options, run_identity(options, *cpu));
   RunReporter reporter(options, log, document);
   benchmark::RunSpecifiedBenchmarks(&reporter, ".");

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "harness/campaign.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "harness/capability.h"
+#include "harness/interrupt.h"
+#include "harness/progress.h"
+
+namespace bpfmark {
+namespace {
+
+// One case on its way through a repetition.
+struct Entry {
+  const Case* measured;
+  Collected collected;
+  std::optional<Error> error;
+};
+
+void add_load(Entry& entry, const MeasureOptions& options) {
+  Result<void> done;
+  if (entry.collected.samples.empty()) {
+    done = Capabilities::instance().check(entry.measured->needs);
+  }
+  if (done) {
+    done = measure_load(entry.measured->plan, entry.measured->load, options, entry.collected);
+  }
+  if (!done) entry.error = std::move(done.error());
+}
+
+RunLog::Outcome outcome_of(Entry entry, const MeasureOptions& options) {
+  const bool stopped = entry.error && entry.error->kind == ErrorKind::kInterrupted;
+  if (entry.error && !stopped) return std::unexpected(std::move(*entry.error));
+  if (entry.collected.samples.empty()) return interrupted();
+  return conclude(entry.measured->plan, options, std::move(entry.collected));
+}
+
+void run_repetition(const std::vector<const Case*>& cases, const RunOptions& options, RunLog& log,
+                    Progress& progress) {
+  std::vector<Entry> entries;
+  int passes = 0;
+  for (const Case* c : cases) {
+    entries.push_back({c, {}, {}});
+    passes = std::max(passes, loads_of(c->plan, options.measure));
+  }
+  for (int pass = 0; pass < passes; ++pass) {
+    for (Entry& entry : entries) {
+      if (entry.error || pass >= loads_of(entry.measured->plan, options.measure)) continue;
+      if (stop_signal() != 0) break;
+      progress.start(entry.measured->name);
+      add_load(entry, options.measure);
+    }
+  }
+  for (Entry& entry : entries) {
+    log.add(entry.measured->name, outcome_of(std::move(entry), options.measure));
+  }
+}
+
+}  // namespace
+
+void run_campaign(const std::vector<const Case*>& cases, const RunOptions& options, RunLog& log) {
+  std::size_t loads = 0;
+  for (const Case* c : cases) {
+    loads += static_cast<std::size_t>(loads_of(c->plan, options.measure));
+  }
+  Progress progress(loads * static_cast<std::size_t>(options.repetitions));
+  for (int repetition = 0; repetition < options.repetitions; ++repetition) {
+    run_repetition(cases, options, log, progress);
+  }
+  progress.clear();
+}
+
+}  // namespace bpfmark
