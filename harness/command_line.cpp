@@ -3,8 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
+#include <cstring>
 #include <map>
+#include <system_error>
 
 #include "harness/capability.h"
 #include "harness/commands.h"
@@ -209,9 +213,7 @@ int list_selected(const Registry& registry, const RunOptions& options) {
   return kExitOk;
 }
 
-}  // namespace
-
-int run_program(int argc, char** argv, const Registry& registry) {
+int parse_and_run(int argc, char** argv, const Registry& registry) {
   CLI::App app("bench measures what eBPF costs on this machine.", "bench");
   app.footer(kFooter);
   app.set_version_flag("--version", [] {
@@ -253,6 +255,22 @@ int run_program(int argc, char** argv, const Registry& registry) {
   options.library_arguments.push_back(
       fmt::format("--benchmark_repetitions={}", options.repetitions));
   return list_tests ? list_selected(registry, options) : run_benchmarks(registry, options);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const Registry& registry) {
+  int status = kExitFailure;
+  int errnum = 0;
+  try {
+    status = parse_and_run(argc, argv, registry);
+    if (std::fflush(stdout) != 0) errnum = errno;
+  } catch (const std::system_error& error) {  // how fmt tells of a print that failed
+    errnum = error.code().value();
+  }
+  if (errnum == 0) return status;
+  fmt::print(stderr, "bench: write to stdout: {}\n", std::strerror(errnum));
+  return kExitFailure;
 }
 
 }  // namespace bpfmark

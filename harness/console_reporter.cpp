@@ -58,7 +58,8 @@ std::string table_aggregate(const std::string& name, double raw_ns, double floor
   const auto cell = [&](double value) {
     return percentage ? fmt::format("{:.2f} %", value * 100) : number(value * per_ns(unit));
   };
-  return with_name(name, fmt::format("{:>9}{:>9}{:>9}", cell(raw_ns), cell(floor_ns), cell(net_ns)));
+  return with_name(name,
+                   fmt::format("{:>9}{:>9}{:>9}", cell(raw_ns), cell(floor_ns), cell(net_ns)));
 }
 
 std::string table_skip(const std::string& name, const Error& error) {

@@ -2,7 +2,8 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cstdlib>
+#include <fstream>
 
 #include "harness/campaign.h"
 #include "harness/commands.h"
@@ -118,6 +119,24 @@ std::string rendered(const ResultDocument& document, OutputFormat format) {
   return format == OutputFormat::kJson ? document.json() : document.csv();
 }
 
+// What makes numbers worse and can be helped; for a person, the file has the facts.
+void print_notes() {
+#ifndef NDEBUG
+  fmt::print(stderr, "note: this is a debug build; what is measured in user space is slow\n");
+#endif
+  std::ifstream stats("/proc/sys/kernel/bpf_stats_enabled");
+  if (int enabled = 0; stats >> enabled && enabled != 0) {
+    fmt::print(stderr,
+               "note: kernel.bpf_stats_enabled adds two clock reads to every program run\n");
+  }
+  double load = 0;
+  const auto cpus = static_cast<double>(allowed_cpus().size());
+  if (getloadavg(&load, 1) == 1 && load > cpus / 2) {
+    fmt::print(stderr, "note: the load average is {:.1f} on {} CPUs; other work disturbs\n", load,
+               cpus);
+  }
+}
+
 void print_tally(const RunReporter::Tally& tally) {
   fmt::print(stderr, "{} numbers, {} skips, {} failures\n", tally.numbers, tally.skips,
              tally.failures);
@@ -141,6 +160,7 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
   const Result<CpuChoice> cpu = pin(options);
   if (!cpu) return complain(options.cpu ? kExitUsage : kExitFailure, cpu.error().what);
 
+  if (options.format == OutputFormat::kConsole) print_notes();
   catch_stop_signals();
   hand_flags_to_library(options);
   RunLog log;
