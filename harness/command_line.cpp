@@ -29,9 +29,17 @@ constexpr const char* kFooter = R"(Examples:
 Exit status: 0 every selected case gave a number or a typed skip; 1 a case failed or the result
 could not be written; 2 usage error, or nothing selected; 128+n stopped by signal n.)";
 
-const std::map<std::string, OutputFormat> kFormats = {{"console", OutputFormat::kConsole},
-                                                      {"json", OutputFormat::kJson},
-                                                      {"csv", OutputFormat::kCsv}};
+// An option that takes one word of a few; `words` says what each stands for.
+template <class T>
+CLI::Option* add_choice(CLI::App& app, const std::string& name,
+                        const std::map<std::string, T>& words, T& value,
+                        const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name, [words, &value](const std::string& word) { value = words.at(word); }, description)
+      ->check(CLI::IsMember(words))
+      ->type_name("WORD");
+}
 
 // "0.5", "0.5s" or "100x", as Google Benchmark 1.8 and later spell it.
 std::string parse_min_time(const std::string& text, MeasureOptions& measure) {
@@ -86,10 +94,8 @@ std::string check_allowed_cpu(const std::string& text) {
 
 // Flags of this program's own.
 void add_own_options(CLI::App& app, RunOptions& options) {
-  app.add_option("--suite", options.suite, "cases that run without a filter")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Suite>{{"default", Suite::kDefault}, {"full", Suite::kFull}}))
-      ->type_name("default|full");
+  add_choice<Suite>(app, "--suite", {{"default", Suite::kDefault}, {"full", Suite::kFull}},
+                    options.suite, "cases that run without a filter");
   app.add_option("--cpu", options.cpu,
                  "CPU to measure on (default: the one with the fewest device "
                  "interrupts, and not CPU 0 if there is another)")
@@ -139,28 +145,25 @@ void add_benchmark_options(CLI::App& app, RunOptions& options, bool& list_tests)
       ->type_name("N")
       ->group(group);
   app.add_flag_function(
-         "--benchmark_enable_random_interleaving",
-         [&options](std::int64_t on) {
-           options.library_arguments.push_back(
-               fmt::format("--benchmark_enable_random_interleaving={}", on > 0));
-         },
-         "mix the repetitions of different cases")
+         "--benchmark_enable_random_interleaving", [](std::int64_t) {},
+         "accepted; the loads of all cases are always interleaved")
       ->group(group);
   app.add_flag("--benchmark_display_aggregates_only,--benchmark_report_aggregates_only",
                options.display_aggregates_only,
                "show only mean, median, stddev, cv; the file always keeps the repetitions")
       ->group(group);
-  app.add_option("--benchmark_format", options.format, "what goes to stdout")
-      ->transform(CLI::CheckedTransformer(kFormats))
-      ->type_name("console|json|csv")
+  add_choice<OutputFormat>(app, "--benchmark_format",
+                           {{"console", OutputFormat::kConsole},
+                            {"json", OutputFormat::kJson},
+                            {"csv", OutputFormat::kCsv}},
+                           options.format, "what goes to stdout")
       ->group(group);
   app.add_option("--benchmark_out", options.out_path, "write the result here, whole or not at all")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--benchmark_out_format", options.out_format, "form of that file")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, OutputFormat>{
-          {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}}))
-      ->type_name("json|csv")
+  add_choice<OutputFormat>(app, "--benchmark_out_format",
+                           {{"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}},
+                           options.out_format, "form of that file")
       ->group(group);
   app.add_option("--benchmark_time_unit", options.time_unit, "unit of real_time and of the table")
       ->check(CLI::IsMember({"ns", "us", "ms", "s"}))
@@ -189,10 +192,12 @@ void add_benchmark_options(CLI::App& app, RunOptions& options, bool& list_tests)
       ->group(group);
   app.add_option_function<std::string>(
          "--benchmark_perf_counters",
-         [&options](const std::string& text) {
-           options.library_arguments.push_back("--benchmark_perf_counters=" + text);
+         [](const std::string&) {
+           fmt::print(stderr,
+                      "note: --benchmark_perf_counters is ignored: the library counts around its "
+                      "own loop, and the timed loop is in the kernel\n");
          },
-         "passed on to the library")
+         "accepted and ignored, with a note")
       ->type_name("NAME,...")
       ->group(group);
   app.add_option_function<int>(

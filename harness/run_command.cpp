@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -130,7 +131,7 @@ void print_notes() {
                "note: kernel.bpf_stats_enabled adds two clock reads to every program run\n");
   }
   double load = 0;
-  const auto cpus = static_cast<double>(allowed_cpus().size());
+  const auto cpus = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));  // we are pinned to one
   if (getloadavg(&load, 1) == 1 && load > cpus / 2) {
     fmt::print(stderr, "note: the load average is {:.1f} on {} CPUs; other work disturbs\n", load,
                cpus);
