@@ -160,7 +160,7 @@ void register_lookup(Registry& registry, const LookupCase& c, Suite suite) {
        .suite = suite,
        .plan = {.ops_per_batch = ops_per_batch(c),
                 .rounds = 60,
-                .loads = c.entries < (1u << 20) ? 12 : 4},
+                .loads = c.entries < (1u << 20) ? 12 : 6},
        .load = [c] { return LookupLoad::create(c); }});
 }
 

@@ -10,7 +10,7 @@
 namespace bpfmark {
 namespace {
 
-// Where a set of batch times lies; chosen by measured A/A error.
+// Where a set of batch times, or of loads, lies; chosen by measured A/A error.
 std::optional<double> location(Values values) { return median(values); }
 
 double sum_of(const double (&pair)[2]) { return pair[0] + pair[1]; }
@@ -108,19 +108,19 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   }
 
   const std::vector<double> nets = column(result.loads, &LoadEstimate::net_ns);
-  const auto raw = mean(column(result.loads, &LoadEstimate::raw_ns));
-  const auto floor = mean(column(result.loads, &LoadEstimate::floor_ns));
-  const auto net = mean(nets);
+  const auto raw = location(column(result.loads, &LoadEstimate::raw_ns));
+  const auto floor = location(column(result.loads, &LoadEstimate::floor_ns));
+  const auto net = location(nets);
   if (!raw || !floor || !net) return std::nullopt;
   result.raw_ns = *raw;
   result.floor_ns = *floor;
   result.net_ns = *net;
   result.batch_ns = *raw * static_cast<double>(subject_ops(plan, 1));
-  result.net_interval = t_interval(nets);
-  result.net_user_ns = mean(column(result.loads, &LoadEstimate::net_user_ns));
-  result.net_2n_ns = mean(column(result.loads, &LoadEstimate::net_2n_ns));
+  result.net_interval = order_statistic_interval_median(nets);
+  result.net_user_ns = location(column(result.loads, &LoadEstimate::net_user_ns));
+  result.net_2n_ns = location(column(result.loads, &LoadEstimate::net_2n_ns));
   result.reference_step_ns =
-      mean(column(result.loads, &LoadEstimate::reference_step_ns)).value_or(0);
+      location(column(result.loads, &LoadEstimate::reference_step_ns)).value_or(0);
   result.batches = 2 * rounds;
   result.disturbed_batches = 4 * disturbed_rounds;
   if (disturbed) {
