@@ -117,8 +117,10 @@ class KernelClockLoad : public PairedLoad {
     }
     if (last == 0 ||
         (clock_.user_clock && (last < before || last > read_user_clock(*clock_.user_clock)))) {
-      return wrong_result(fmt::format(
-          "{} read {}, outside of what user space read before and after", clock_.helper, last));
+      return wrong_result(
+          fmt::format("{} read {}, outside of what user space read before and after (a time "
+                      "namespace shifts clocks for user space only)",
+                      clock_.helper, last));
     }
     return done;
   }
@@ -251,6 +253,10 @@ class TestRunCallLoad : public PairedLoad {
     for (std::uint64_t i = 0; i < ops; ++i) {
       if (const int err = call_.call(1, outcome); err != 0) {
         return system_error(-err, "BPF_PROG_TEST_RUN");
+      }
+      if (outcome.retval != BPFMARK_NOP_VERDICT) {
+        return wrong_result(fmt::format("the program returned {} instead of {}", outcome.retval,
+                                        BPFMARK_NOP_VERDICT));
       }
     }
     const auto elapsed_ns = static_cast<double>(now_ns() - start);

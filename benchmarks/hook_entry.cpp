@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -151,8 +152,8 @@ class HookLoad : public PairedLoad {
     const std::uint64_t start = now_ns();
     for (std::uint64_t i = 0; i < calls; ++i) {
       if (const int err = test_run_.call(refused ? 1 : 0, outcome); err != expected) {
-        return system_error(
-            -err, fmt::format("BPF_PROG_TEST_RUN that must {}", refused ? "be refused" : "run"));
+        return wrong_result(fmt::format("BPF_PROG_TEST_RUN ended with \"{}\" instead of \"{}\"",
+                                        std::strerror(-err), std::strerror(-expected)));
       }
     }
     outcome.elapsed_ns = static_cast<double>(now_ns() - start);

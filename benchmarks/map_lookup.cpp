@@ -39,6 +39,14 @@ struct LookupCase {
 // The first word of a value, so that the sum over a batch proves which values were read.
 std::uint64_t word_of(std::uint32_t key) { return key * 0x9E3779B97F4A7C15u + 1; }
 
+// An LRU table hands out free entries to CPUs in lots and evicts before it is full: room for twice
+// as many keeps all that are asked for.
+std::uint32_t capacity(const LookupCase& c) {
+  const bool lru =
+      c.type->type == BPF_MAP_TYPE_LRU_HASH || c.type->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+  return lru ? 2 * c.entries : c.entries;
+}
+
 // Long enough that the stream does not become a pattern that the branch predictor learns, and that
 // every entry of the largest table is likely to be met.
 std::uint32_t stream_length(const LookupCase& c) {
@@ -111,7 +119,7 @@ Result<std::unique_ptr<PairedLoad>> LookupLoad::create(const LookupCase& c) {
   }
   bpf_map* const table = (*skeleton)->maps.table;
   bpf_map__set_type(table, c.type->type);
-  bpf_map__set_max_entries(table, c.entries);
+  bpf_map__set_max_entries(table, capacity(c));
   bpf_map__set_value_size(table, c.value_bytes);
   const std::uint32_t length = stream_length(c);
   (*skeleton)->rodata->key_mask = length - 1;

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <sstream>
 #include <system_error>
 
 #include "harness/capability.h"
@@ -28,6 +30,8 @@ constexpr const char* kFooter = R"(Examples:
 
 Exit status: 0 every selected case gave a number or a typed skip; 1 a case failed or the result
 could not be written; 2 usage error, or nothing selected; 128+n stopped by signal n.)";
+
+constexpr double kMaxWarmUpSeconds = 3600;
 
 // An option that takes one word of a few; `words` says what each stands for.
 template <class T>
@@ -135,9 +139,17 @@ void add_benchmark_options(CLI::App& app, RunOptions& options, bool& list_tests)
          "measure longer than planned: seconds (0.5s) or operations (100x) at least")
       ->type_name("T")
       ->group(group);
-  app.add_option("--benchmark_min_warmup_time", options.measure.min_warm_up_s,
-                 "seconds of untimed batches before each load is timed")
-      ->check(CLI::Range(0.0, 3600.0))
+  app.add_option_function<double>(
+         "--benchmark_min_warmup_time",
+         [&options](double seconds) {
+           if (!(seconds >= 0 && seconds <= kMaxWarmUpSeconds)) {
+             throw CLI::ValidationError(
+                 "--benchmark_min_warmup_time",
+                 fmt::format("expected seconds from 0 to {}", kMaxWarmUpSeconds));
+           }
+           options.measure.min_warm_up_s = seconds;
+         },
+         "seconds of untimed batches before each load is timed")
       ->type_name("S")
       ->group(group);
   app.add_option("--benchmark_repetitions", options.repetitions, "times that each case is run")
@@ -250,7 +262,10 @@ int parse_and_run(int argc, char** argv, const Registry& registry) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    std::ostringstream text;
+    app.exit(success, text, text);
+    fmt::print("{}", text.str());
+    return kExitOk;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "bench: {} ('bench --help' explains)\n", error.what());
     return kExitUsage;
@@ -265,6 +280,8 @@ int parse_and_run(int argc, char** argv, const Registry& registry) {
 }  // namespace
 
 int run_program(int argc, char** argv, const Registry& registry) {
+  // A limit on the size of files must be an error of the write, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   int status = kExitFailure;
   int errnum = 0;
   try {

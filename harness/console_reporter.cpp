@@ -12,10 +12,13 @@ namespace {
 
 constexpr int kNameColumns = 53;
 constexpr int kNumberColumns = kTableColumns - kNameColumns;
+constexpr int kNumberWidth = 8;  // "-999999", "-1.0e+08"
 
-// Four significant digits, but never more than three decimals: 0.123, 12.35, 1235.
+// Never wider than kNumberWidth: four significant digits, but no more than three decimals (0.123,
+// 12.35, 1235), and powers of ten where plain digits would be too many.
 std::string number(double value) {
   const double size = std::fabs(value);
+  if (size >= 999999.5) return fmt::format("{:.1e}", value);
   const int decimals = size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
   return fmt::format("{:.{}f}", value, decimals);
 }
@@ -27,15 +30,28 @@ std::string with_name(const std::string& name, const std::string& numbers) {
   return fmt::format("{}\n{:<{}}{}\n", name, "", kNameColumns, numbers);
 }
 
+// A fraction in per cent, not wider than kNumberWidth either.
+std::string percentage_of(double fraction) {
+  const double percent = fraction * 100;
+  const double size = std::fabs(percent);
+  if (size < 99.995) return fmt::format("{:.2f} %", percent);
+  return size < 99999.5 ? fmt::format("{:.0f} %", percent) : fmt::format("{:.0e} %", percent);
+}
+
+std::string times(const std::string& raw, const std::string& floor, const std::string& net) {
+  return fmt::format(" {:>{}} {:>{}} {:>{}}", raw, kNumberWidth, floor, kNumberWidth, net,
+                     kNumberWidth);
+}
+
 std::string numbers(const std::string& raw, const std::string& floor, const std::string& net,
                     const std::string& interval, const std::string& n, const std::string& verdict) {
-  return fmt::format("{:>9}{:>9}{:>9}{:>21}{:>5} {}", raw, floor, net, interval, n, verdict);
+  return fmt::format("{} {:>20} {:>4} {}", times(raw, floor, net), interval, n, verdict);
 }
 
 }  // namespace
 
 std::string table_head(const std::string& unit) {
-  static_assert(9 + 9 + 9 + 21 + 5 + 1 + 12 <= kNumberColumns);
+  static_assert(3 * (1 + kNumberWidth) + 21 + 5 + 13 <= kNumberColumns);
   return fmt::format(
       "{:<{}}{}\n{:-<{}}\n", "benchmark", kNameColumns,
       numbers("raw " + unit, "floor " + unit, "net " + unit, "95 % interval", "n", "verdict"), "",
@@ -56,19 +72,18 @@ std::string table_row(const std::string& name, const Measurement& m, const std::
 std::string table_aggregate(const std::string& name, double raw_ns, double floor_ns, double net_ns,
                             bool percentage, const std::string& unit) {
   const auto cell = [&](double value) {
-    return percentage ? fmt::format("{:.2f} %", value * 100) : number(value * per_ns(unit));
+    if (!std::isfinite(value)) return std::string("-");  // the CV of a net around 0
+    return percentage ? percentage_of(value) : number(value * per_ns(unit));
   };
-  return with_name(name,
-                   fmt::format("{:>9}{:>9}{:>9}", cell(raw_ns), cell(floor_ns), cell(net_ns)));
+  return with_name(name, times(cell(raw_ns), cell(floor_ns), cell(net_ns)));
 }
 
 std::string table_skip(const std::string& name, const Error& error) {
-  return fmt::format("{}\n    skipped: {}{}\n", name, error.what,
-                     error.remedy.empty() ? "" : fmt::format(" ({})", error.remedy));
+  return fmt::format("{}\n    skipped: {}\n", name, error.text());
 }
 
 std::string table_failure(const std::string& name, const Error& error) {
-  return fmt::format("{}\n    FAILED: {}\n", name, error.what);
+  return fmt::format("{}\n    FAILED: {}\n", name, error.text());
 }
 
 }  // namespace bpfmark

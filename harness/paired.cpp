@@ -105,9 +105,10 @@ Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions
   if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) return warm;
   Result<LoadSample> sample = sample_rounds(plan, **paired, target_of(plan, options));
   if (!sample) return std::unexpected(sample.error());
-  collected.samples.push_back(std::move(*sample));
+  if (Result<void> done = (*paired)->finish(collected.extra); !done) return done;
   if (collected.programs.empty()) collected.programs = (*paired)->programs();
-  return (*paired)->finish(collected.extra);
+  collected.samples.push_back(std::move(*sample));
+  return {};
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   result.net_2n_ns = location(column(result.loads, &LoadEstimate::net_2n_ns));
   result.reference_step_ns =
       location(column(result.loads, &LoadEstimate::reference_step_ns)).value_or(0);
-  result.batches = 2 * rounds;
+  result.batches = 4 * rounds;
   result.disturbed_batches = 4 * disturbed_rounds;
   if (disturbed) {
     result.verdict = Verdict::kDisturbed;

@@ -25,6 +25,9 @@ struct Error {
   std::string what;        // "load map_lookup: Operation not permitted"
   std::string remedy;      // what the user can do about a skip; empty for failures
   std::string capability;  // whose lack is the cause of a skip; empty for failures
+
+  // What happened, and in brackets what helps.
+  std::string text() const { return remedy.empty() ? what : what + " (" + remedy + ")"; }
 };
 
 // The one return type of everything that can fail. An alias, so that callers read the project's

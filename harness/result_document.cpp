@@ -169,6 +169,9 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
 }
 
 void ResultDocument::add_skip(const std::string& name, const Error& error) {
+  // Every repetition of a case is skipped for the same reason; once says it.
+  const auto same_name = [&](const ordered_json& skip) { return skip["name"] == name; };
+  if (std::ranges::any_of(document_["skips"], same_name)) return;
   const Support support = error.kind == ErrorKind::kAbsent         ? Support::kAbsent
                           : error.kind == ErrorKind::kNotPermitted ? Support::kNotPermitted
                                                                    : Support::kUnknown;
@@ -180,7 +183,7 @@ void ResultDocument::add_skip(const std::string& name, const Error& error) {
 }
 
 void ResultDocument::add_failure(const std::string& name, const Error& error) {
-  document_["failures"].push_back({{"name", name}, {"error_message", error.what}});
+  document_["failures"].push_back({{"name", name}, {"error_message", error.text()}});
 }
 
 void ResultDocument::mark_incomplete() { document_["context"]["bpfmark"]["incomplete"] = true; }

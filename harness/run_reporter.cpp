@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "harness/console_reporter.h"
 #include "harness/gbench_compat.h"
 
@@ -71,7 +69,6 @@ void RunReporter::report_error(const std::string& name, const Error& error) {
 void RunReporter::print(const std::string& text) const {
   if (options_.format != OutputFormat::kConsole) return;
   fmt::print("{}", text);
-  std::fflush(stdout);
 }
 
 }  // namespace bpfmark
