@@ -149,7 +149,11 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
     entry["aggregate_unit"] = percentage ? "percentage" : "time";
     if (percentage) scale = 1;
   }
-  entry["iterations"] = run.iterations;
+  if (measurement != nullptr) {
+    entry["iterations"] = measurement->ops;
+  } else {
+    entry["iterations"] = run.iterations;
+  }
   // GetAdjustedRealTime() is in the run's own unit, which is ns for every case of this program; the
   // percentage aggregates come without a unit.
   const bool percentage = aggregate && run.aggregate_unit == benchmark::kPercentage;

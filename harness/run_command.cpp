@@ -75,14 +75,13 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   for (const auto& [name, value] : m.extra) set(name, value);
 }
 
-// The body of every registered case: reports what the campaign measured. Google Benchmark sees one
-// batch of `ops` iterations that took raw_ns each, so that real_time is the raw cost of an
-// operation for every consumer of its format.
+// The body of every registered case: reports what the campaign measured, as one iteration of
+// raw_ns. It is one in every repetition, with or without a number: the library aborts where
+// repetitions of a case differ in their iterations. The result document writes the operations that
+// were timed.
 void body(benchmark::State& state, const RunLog::Outcome& outcome, const RunLog& log) {
+  while (state.KeepRunning()) state.SetIterationTime(outcome ? outcome->raw_ns * 1e-9 : 0);
   if (outcome) {
-    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(outcome->ops))) {
-      state.SetIterationTime(outcome->raw_ns * 1e-9 * static_cast<double>(outcome->ops));
-    }
     set_counters(state, *outcome);
   } else if (log.is_failure(outcome.error())) {
     fail_case(state, outcome.error().what);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/smoke/bench_program.h"
+
+namespace bpfmark {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// The case that every machine and every user can run.
+const std::string kUnprivileged = "--benchmark_filter=^clock/read:user_monotonic$";
+const std::string kDryRun = "--benchmark_dry_run";
+
+// --- usage errors: exit 2, and one line that says what was expected
+
+struct BadUsage {
+  std::string name;
+  std::vector<std::string> arguments;
+  std::vector<std::string> line_has;
+};
+
+void PrintTo(const BadUsage& usage, std::ostream* out) { *out << usage.name; }
+
+class UsageError : public ::testing::TestWithParam<BadUsage> {};
+
+TEST_P(UsageError, IsExitTwoAndOneLineThatSaysWhatWasExpected) {
+  const ProcessResult run = run_bench(GetParam().arguments);
+  EXPECT_THAT(run, ExitsWith(2));
+  EXPECT_THAT(run.out, IsEmpty());
+  ASSERT_THAT(lines_of(run.err), SizeIs(1)) << run.err;
+  for (const std::string& part : GetParam().line_has) EXPECT_THAT(run.err, HasSubstr(part));
+  // Not how the parser keeps its tables.
+  EXPECT_THAT(run.err,
+              AllOf(StartsWith("bench: "), Not(HasSubstr("->")), Not(HasSubstr("FAILED"))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, UsageError,
+    ::testing::ValuesIn(std::vector<BadUsage>{
+        {"UnknownFlag", {"--nope"}, {"--nope"}},
+        {"UnknownWord", {"frobnicate"}, {"frobnicate"}},
+        {"UnknownFlagOfList", {"list", "--nope"}, {"--nope"}},
+        {"TwoFormsOfAList", {"list", "--names", "--json"}, {"--names", "--json"}},
+        {"Suite", {"--suite=most"}, {"--suite", "default", "full"}},
+        {"SuiteAsANumber", {"--suite=1"}, {"--suite", "default", "full"}},
+        {"CpuThatIsNotThere", {"--cpu=4096"}, {"--cpu", "expected", "0"}},
+        {"CpuThatIsNegative", {"--cpu=-1"}, {"--cpu", "expected", "0"}},
+        {"CpuThatIsNoNumber", {"--cpu=first"}, {"--cpu", "expected", "0"}},
+        {"CpuWithoutValue", {"--cpu"}, {"--cpu"}},
+        {"Requirement", {"--require=warp_drive"}, {"--require", "warp_drive", "bench probe"}},
+        {"RequirementAmongGoodOnes",
+         {"--require=test_run_tc,warp_drive"},
+         {"--require", "warp_drive", "bench probe"}},
+        {"Filter", {"--benchmark_filter=["}, {"--benchmark_filter", "regular expression"}},
+        {"FilterThatMatchesNothing",
+         {"--benchmark_filter=warp_drive"},
+         {"warp_drive", "bench list --names"}},
+        {"FilterOfListTests",
+         {"--benchmark_list_tests", "--benchmark_filter=warp_drive"},
+         {"warp_drive", "bench list --names"}},
+        {"MinTime", {"--benchmark_min_time=long"}, {"--benchmark_min_time", "0.5s", "100x"}},
+        {"MinTimeUnit", {"--benchmark_min_time=1h"}, {"--benchmark_min_time", "0.5s", "100x"}},
+        {"MinTimeNegative", {"--benchmark_min_time=-1"}, {"--benchmark_min_time", "0.5s", "100x"}},
+        {"MinTimeNotANumber",
+         {"--benchmark_min_time=nan", kUnprivileged, kDryRun},
+         {"--benchmark_min_time", "0.5s", "100x"}},
+        {"MinTimeEndless", {"--benchmark_min_time=inf"}, {"--benchmark_min_time", "0.5s", "100x"}},
+        {"MinTimePartOfAnOperation",
+         {"--benchmark_min_time=0.5x"},
+         {"--benchmark_min_time", "0.5s", "100x"}},
+        {"WarmUp", {"--benchmark_min_warmup_time=-1"}, {"--benchmark_min_warmup_time", "3600"}},
+        {"WarmUpNotANumber",
+         {"--benchmark_min_warmup_time=nan", kUnprivileged, kDryRun},
+         {"--benchmark_min_warmup_time", "3600"}},
+        {"Repetitions", {"--benchmark_repetitions=0"}, {"--benchmark_repetitions", "1"}},
+        {"RepetitionsNotANumber",
+         {"--benchmark_repetitions=many"},
+         {"--benchmark_repetitions", "1"}},
+        {"Format", {"--benchmark_format=xml"}, {"--benchmark_format", "console", "json", "csv"}},
+        {"OutFormat", {"--benchmark_out_format=xml"}, {"--benchmark_out_format", "json", "csv"}},
+        {"TimeUnit", {"--benchmark_time_unit=h"}, {"--benchmark_time_unit", "ns", "us", "ms"}},
+        {"Context", {"--benchmark_context=alone"}, {"--benchmark_context", "key=value"}},
+        {"Colour", {"--benchmark_color=blue"}, {"--benchmark_color", "auto"}},
+        {"DryRun", {"--benchmark_dry_run=perhaps"}, {"--benchmark_dry_run"}},
+        {"Verbosity", {"--v=much"}, {"--v"}},
+    }),
+    [](const auto& usage) { return usage.param.name; });
+
+// --- what is accepted
+
+class AcceptedFlag : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(AcceptedFlag, LeadsToANumber) {
+  const ProcessResult run = run_bench({kUnprivileged, kDryRun, GetParam()});
+  EXPECT_THAT(run, ExitsWith(0));
+  EXPECT_THAT(run.out, HasSubstr("clock/read:user_monotonic"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, AcceptedFlag,
+    ::testing::Values("--benchmark_min_time=0.01", "--benchmark_min_time=0.01s",
+                      "--benchmark_min_time=100x", "--benchmark_min_warmup_time=0.01",
+                      "--benchmark_repetitions=2", "--benchmark_enable_random_interleaving",
+                      "--benchmark_enable_random_interleaving=true",
+                      "--benchmark_display_aggregates_only=false",
+                      "--benchmark_report_aggregates_only=false", "--benchmark_counters_tabular",
+                      "--benchmark_counters_tabular=true", "--benchmark_color=no",
+                      "--benchmark_time_unit=us", "--benchmark_context=key=value", "--v=0",
+                      "--suite=full", "--suite=default", "--label=before the change",
+                      "--require=test_run_tc", "--keep-rounds", "--benchmark_dry_run=true"),
+    [](const auto& flag) {
+      std::string name = flag.param;
+      std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+      return name;
+    });
+
+TEST(MinTime, NewSpellingsMeasureLonger) {
+  const auto ops_with = [](const std::string& flag) {
+    const ProcessResult run = run_bench({kUnprivileged, "--benchmark_format=json", flag});
+    EXPECT_THAT(run, ExitsWith(0));
+    return parsed(run.out)["benchmarks"][0].value("ops", 0.0);
+  };
+  EXPECT_GE(ops_with("--benchmark_min_time=5000000x"), 5e6);
+  EXPECT_GT(ops_with("--benchmark_min_time=0.3s"), ops_with("--benchmark_min_time=0.001s"));
+}
+
+TEST(Cpu, ChosenOneIsPinnedAndNamedInTheResult) {
+  const ProcessResult run =
+      run_bench({kUnprivileged, kDryRun, "--cpu=0", "--benchmark_format=json"});
+  ASSERT_THAT(run, ExitsWith(0));
+  EXPECT_EQ(parsed(run.out)["context"]["bpfmark"]["pinned_cpu"], 0);
+}
+
+// --- words instead of flags
+
+TEST(Help, ShowsFlagsExamplesAndExitStatus) {
+  const ProcessResult run = run_bench({"--help"});
+  EXPECT_THAT(run, ExitsWith(0));
+  EXPECT_THAT(run.err, IsEmpty());
+  for (const char* part : {"--benchmark_filter", "--suite", "--require", "--cpu", "--label", "list",
+                           "probe", "Examples:", "Exit status:"}) {
+    EXPECT_THAT(run.out, HasSubstr(part));
+  }
+  EXPECT_THAT(run.out, Not(HasSubstr("->"))) << "the parser's own tables";
+}
+
+TEST(Help, OfEachWordShowsItsFlagsAndExamples) {
+  for (const char* word : {"list", "probe"}) {
+    const ProcessResult run = run_bench({word, "--help"});
+    EXPECT_THAT(run, ExitsWith(0));
+    EXPECT_THAT(run.out, AllOf(HasSubstr("--json"), HasSubstr("Example")));
+  }
+}
+
+TEST(Version, NamesProgramCompilersAndLibraries) {
+  const ProcessResult run = run_bench({"--version"});
+  EXPECT_THAT(run, ExitsWith(0));
+  EXPECT_THAT(lines_of(run.out), SizeIs(1));
+  EXPECT_THAT(run.out, StartsWith("bench "));
+  for (const char* part : {"GNU", "clang", "libbpf", "Google Benchmark"}) {
+    EXPECT_THAT(run.out, HasSubstr(part));
+  }
+}
+
+TEST(List, SaysForEachCaseWhatItAsksSubtractsAndNeeds) {
+  const ProcessResult names = run_bench({"list", "--names"});
+  const ProcessResult list = run_bench({"list"});
+  EXPECT_THAT(list, ExitsWith(0));
+  EXPECT_THAT(list.err, IsEmpty());
+  EXPECT_THAT(lines_of(list.out), SizeIs(4 * lines_of(names.out).size()));
+  EXPECT_THAT(list.out, AllOf(HasSubstr("floor: "), HasSubstr("needs: ")));
+}
+
+TEST(List, AsJsonHasTheSameCasesWithTheirPlans) {
+  const ProcessResult names = run_bench({"list", "--names"});
+  const ProcessResult list = run_bench({"list", "--json"});
+  ASSERT_THAT(list, ExitsWith(0));
+  const nlohmann::json cases = parsed(list.out);
+  EXPECT_EQ(names_of(cases), lines_of(names.out));
+  for (const auto& c : cases) {
+    EXPECT_FALSE(c["question"].get<std::string>().empty());
+    EXPECT_FALSE(c["floor"].get<std::string>().empty());
+    EXPECT_TRUE(c["needs"].is_array());
+    EXPECT_GT(c["ops_per_batch"], 0);
+    EXPECT_GT(c["rounds"], 0);
+    EXPECT_GT(c["loads"], 0);
+  }
+}
+
+TEST(List, BenchmarkFlagPrintsTheDefaultSuiteOrWhatTheFilterSelects) {
+  const ProcessResult all = run_bench({"list", "--names"});
+  const ProcessResult suite = run_bench({"--benchmark_list_tests"});
+  EXPECT_THAT(suite, ExitsWith(0));
+  EXPECT_LT(lines_of(suite.out).size(), lines_of(all.out).size());
+  const ProcessResult one = run_bench({"--benchmark_list_tests=true", kUnprivileged});
+  EXPECT_EQ(one.out, "clock/read:user_monotonic\n");
+}
+
+TEST(Probe, SaysForEachCapabilityWhetherItIsThereAndWhyNot) {
+  const ProcessResult probe = run_bench({"probe", "--json"});
+  ASSERT_THAT(probe, ExitsWith(0));
+  const nlohmann::json capabilities = parsed(probe.out);
+  ASSERT_THAT(capabilities, Not(IsEmpty()));
+  for (const auto& c : capabilities) {
+    SCOPED_TRACE(c.dump());
+    EXPECT_FALSE(c["what"].get<std::string>().empty());
+    EXPECT_THAT(c["support"].get<std::string>(),
+                ::testing::AnyOf("supported", "absent", "not permitted", "unknown"));
+    const bool supported = c["support"] == "supported";
+    EXPECT_EQ(c["cause"].get<std::string>().empty(), supported);
+    EXPECT_EQ(c["remedy"].get<std::string>().empty(), supported);
+  }
+  const ProcessResult text = run_bench({"probe"});
+  EXPECT_THAT(text, ExitsWith(0));
+  for (const std::string& name : names_of(capabilities)) EXPECT_THAT(text.out, HasSubstr(name));
+}
+
+}  // namespace
+}  // namespace bpfmark

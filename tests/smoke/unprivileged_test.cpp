@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/smoke/bench_program.h"
+
+namespace bpfmark {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TEST(Unprivileged, CasesAreSkippedNamingWhatIsNotPermittedAndTheRunIsGood) {
+  const ProcessResult result = PublicCopy().run({"--benchmark_dry_run", "--benchmark_format=json"});
+  ASSERT_THAT(result, ExitsWith(0));
+  EXPECT_THAT(result.err, IsEmpty());
+  const nlohmann::json document = parsed(result.out);
+  EXPECT_THAT(document["failures"], IsEmpty());
+  EXPECT_THAT(names_of(document["benchmarks"]), ElementsAre("clock/read:user_monotonic"));
+  ASSERT_THAT(document["skips"], Not(IsEmpty()));
+  for (const auto& skip : document["skips"]) {
+    SCOPED_TRACE(skip.dump());
+    EXPECT_EQ(skip["support"], "not permitted");
+    EXPECT_THAT(skip["cause"].get<std::string>(),
+                HasSubstr(skip["capability"].get<std::string>() + ": "));
+    EXPECT_THAT(skip["cause"].get<std::string>(), HasSubstr("Operation not permitted"));
+    EXPECT_THAT(skip["remedy"].get<std::string>(), HasSubstr("root"));
+  }
+}
+
+TEST(Unprivileged, TableSaysSkippedWithCauseAndRemedy) {
+  const ProcessResult result =
+      PublicCopy().run({"--benchmark_dry_run", "--benchmark_filter=clock/read:ktime$"});
+  EXPECT_THAT(result, ExitsWith(0));
+  EXPECT_THAT(result.out, HasSubstr("skipped: test_run_tc: "));
+  EXPECT_THAT(result.out, HasSubstr("run as root"));
+  EXPECT_THAT(result.err, HasSubstr("0 numbers, 1 skips, 0 failures"));
+}
+
+TEST(Unprivileged, RequiredCapabilityMakesTheSkipAFailure) {
+  const PublicCopy bench;
+  const std::string out = bench.file("run.json");
+  const ProcessResult result = bench.run({"--benchmark_dry_run", "--benchmark_filter=clock/read",
+                                          "--require=test_run_tc", "--benchmark_out=" + out});
+  EXPECT_THAT(result, ExitsWith(1));
+  EXPECT_THAT(result.out, HasSubstr("FAILED: test_run_tc: "));
+  // The file is written all the same.
+  const nlohmann::json document = parsed_file(out);
+  EXPECT_THAT(document["skips"], IsEmpty());
+  ASSERT_THAT(document["failures"], Not(IsEmpty()));
+  for (const auto& failure : document["failures"]) {
+    EXPECT_THAT(failure["error_message"].get<std::string>(), HasSubstr("test_run_tc"));
+  }
+}
+
+TEST(Unprivileged, RequiredCapabilityThatNoCaseNeedsChangesNothing) {
+  const ProcessResult result = PublicCopy().run(
+      {"--benchmark_dry_run", "--benchmark_filter=clock/read:ktime$", "--require=map_hash"});
+  EXPECT_THAT(result, ExitsWith(0));
+}
+
+TEST(Unprivileged, ProbeAndListWork) {
+  const ProcessResult probe = PublicCopy().run({"probe", "--json"});
+  EXPECT_THAT(probe, ExitsWith(0));
+  for (const auto& capability : parsed(probe.out)) {
+    const std::string name = capability["name"].get<std::string>();
+    if (name.starts_with("test_run_")) {
+      EXPECT_EQ(capability["support"], "not permitted") << name;
+    }
+  }
+  EXPECT_THAT(PublicCopy().run({"list"}), ExitsWith(0));
+}
+
+}  // namespace
+}  // namespace bpfmark
