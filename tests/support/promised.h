@@ -32,7 +32,7 @@ std::string lack_text(const Error& error);
 // BPFMARK_REQUIRE promises it. A macro because both end the calling function.
 #define BPFMARK_SKIP_OR_FAIL(error)                                                   \
   do {                                                                                \
-    const ::bpfmark::Error& lack_error = (error);                                     \
+    const ::bpfmark::Error lack_error = (error);                                      \
     if (::bpfmark::classify_lack(lack_error, ::bpfmark::required_by_environment()) == \
         ::bpfmark::Lack::kSkip) {                                                     \
       GTEST_SKIP() << ::bpfmark::lack_text(lack_error);                               \
