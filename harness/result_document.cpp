@@ -142,12 +142,10 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
   entry["repetitions"] = run.repetitions;
   if (!aggregate) entry["repetition_index"] = run.repetition_index;
   entry["threads"] = run.threads;
-  double scale = per_ns(time_unit_);
+  const bool percentage = aggregate && run.aggregate_unit == benchmark::kPercentage;
   if (aggregate) {
-    const bool percentage = run.aggregate_unit == benchmark::kPercentage;
     entry["aggregate_name"] = run.aggregate_name;
     entry["aggregate_unit"] = percentage ? "percentage" : "time";
-    if (percentage) scale = 1;
   }
   if (measurement != nullptr) {
     entry["iterations"] = measurement->ops;
@@ -156,8 +154,8 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
   }
   // GetAdjustedRealTime() is in the run's own unit, which is ns for every case of this program; the
   // percentage aggregates come without a unit.
-  const bool percentage = aggregate && run.aggregate_unit == benchmark::kPercentage;
-  const double time = percentage ? run.real_accumulated_time : run.GetAdjustedRealTime() * scale;
+  const double time =
+      percentage ? run.real_accumulated_time : run.GetAdjustedRealTime() * per_ns(time_unit_);
   add_number(entry, "real_time", time);
   // The format demands the field. The timed loop has one pinned CPU to itself: both are one time.
   add_number(entry, "cpu_time", time);
