@@ -36,21 +36,12 @@ using ClockSkeleton = Skeleton<clock_bpf>;
 // A program of the object, named by where its skeleton keeps it.
 using ProgramSlot = bpf_program* decltype(clock_bpf::progs)::*;
 
-std::uint64_t read_user_clock(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 Result<ClockSkeleton> load_only(std::initializer_list<ProgramSlot> wanted) {
   auto skeleton = ClockSkeleton::open();
   if (!skeleton) return skeleton;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, (*skeleton)->obj) bpf_program__set_autoload(program, false);
-  for (const ProgramSlot slot : wanted) {
-    bpf_program__set_autoload((*skeleton)->progs.*slot, true);
-  }
+  std::vector<const bpf_program*> programs;
+  for (const ProgramSlot slot : wanted) programs.push_back((*skeleton)->progs.*slot);
+  skeleton->select(programs);
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
   return skeleton;
 }
@@ -107,7 +98,7 @@ class KernelClockLoad : public PairedLoad {
       }
       return done;
     }
-    const std::uint64_t before = clock_.user_clock ? read_user_clock(*clock_.user_clock) : 0;
+    const std::uint64_t before = clock_.user_clock ? now_ns(*clock_.user_clock) : 0;
     const Result<Batch> done = subject_.run(ops);
     if (!done) return done;
     const std::uint64_t last = subject_.result().sum;
@@ -115,8 +106,7 @@ class KernelClockLoad : public PairedLoad {
     if (Result<void> right = check_counts(subject_.result(), {.hits = ops, .sum = last}); !right) {
       return std::unexpected(right.error());
     }
-    if (last == 0 ||
-        (clock_.user_clock && (last < before || last > read_user_clock(*clock_.user_clock)))) {
+    if (last == 0 || (clock_.user_clock && (last < before || last > now_ns(*clock_.user_clock)))) {
       return wrong_result(
           fmt::format("{} read {}, outside of what user space read before and after (a time "
                       "namespace shifts clocks for user space only)",

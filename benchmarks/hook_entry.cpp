@@ -192,7 +192,7 @@ Result<std::unique_ptr<PairedLoad>> HookLoad::create(const Hook& hook, bool coun
   auto skeleton = HookSkeleton::open();
   if (!skeleton) return std::unexpected(skeleton.error());
   bpf_program* const program = (*skeleton)->progs.*(counter ? hook.counter : hook.empty);
-  bpf_program__set_autoload(program, true);
+  skeleton->select({program});
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
   std::optional<DispatcherHold> hold;
   if (hook.type == "xdp") {

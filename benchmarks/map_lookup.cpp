@@ -113,10 +113,7 @@ Error load_error(Error error, const LookupCase& c) {
 Result<std::unique_ptr<PairedLoad>> LookupLoad::create(const LookupCase& c) {
   auto skeleton = Skeleton<map_lookup_bpf>::open();
   if (!skeleton) return std::unexpected(skeleton.error());
-  for (bpf_program* other :
-       {(*skeleton)->progs.t3_lookup, (*skeleton)->progs.t3_stack, (*skeleton)->progs.t3_empty}) {
-    bpf_program__set_autoload(other, false);
-  }
+  skeleton->select({(*skeleton)->progs.map_lookup, (*skeleton)->progs.map_floor});
   bpf_map* const table = (*skeleton)->maps.table;
   bpf_map__set_type(table, c.type->type);
   bpf_map__set_max_entries(table, capacity(c));

@@ -100,12 +100,7 @@ Result<std::unique_ptr<PairedLoad>> Table3Load::create(const Table3Case& c) {
   const bool control = c.type == nullptr;
   const bpf_program* const subject = control ? programs.t3_stack : programs.t3_lookup;
   const bpf_program* const floor = control ? programs.t3_empty : programs.t3_stack;
-  for (bpf_program* program : {programs.map_lookup, programs.map_floor, programs.t3_lookup,
-                               programs.t3_stack, programs.t3_empty}) {
-    bpf_program__set_autoload(program, program == subject || program == floor);
-  }
-  // The prepared keys of the other family are not needed: do not have the kernel allocate them
-  // twice.
+  skeleton->select({subject, floor});
   bpf_map* const table = (*skeleton)->maps.one_entry;
   if (!control) {
     bpf_map__set_type(table, c.type->type);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "harness/clock.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -31,9 +29,9 @@ ClockCalibration calibrate() {
 
 }  // namespace
 
-std::uint64_t now_ns() {
+std::uint64_t now_ns(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
          static_cast<std::uint64_t>(now.tv_nsec);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 
 namespace bpfmark {
 
-// CLOCK_MONOTONIC in ns; the same clock as bpf_ktime_get_ns().
-std::uint64_t now_ns();
+// `clock` in ns. The default is the clock of bpf_ktime_get_ns().
+std::uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC);
 
 struct ClockCalibration {
   double pair_ns = 0;        // median cost of two reads in a row

@@ -10,12 +10,4 @@ const RunLog::Outcome* RunLog::find(const std::string& name, std::int64_t repeti
   return index < found->second.size() ? &found->second[index] : nullptr;
 }
 
-std::size_t RunLog::failures() const {
-  std::size_t count = 0;
-  for (const auto& [name, outcomes] : outcomes_) {
-    for (const Outcome& outcome : outcomes) count += !outcome && is_failure(outcome.error());
-  }
-  return count;
-}
-
 }  // namespace bpfmark

@@ -32,8 +32,6 @@ class RunLog {
            (!is_skip(error.kind) || required_.contains(error.capability));
   }
 
-  std::size_t failures() const;
-
  private:
   std::map<std::string, std::vector<Outcome>> outcomes_;
   std::set<std::string> required_;

@@ -80,7 +80,6 @@ TEST_F(Campaign, FailedCaseIsNotLoadedAgainAndHarmsNoOther) {
   EXPECT_THAT(*log.find("a", 0), IsOk());
   EXPECT_THAT(*log.find("b", 0), ErrorIs(ErrorKind::kWrongResult, "planted"));
   EXPECT_THAT(*log.find("c", 0), IsOk());
-  EXPECT_EQ(log.failures(), 1u);
 }
 
 TEST_F(Campaign, CaseThatLacksSomethingIsNotLoaded) {
@@ -92,7 +91,6 @@ TEST_F(Campaign, CaseThatLacksSomethingIsNotLoaded) {
   ASSERT_THAT(*log.find("a", 0), ErrorIs(ErrorKind::kAbsent, "test_absent: is not"));
   EXPECT_EQ(log.find("a", 0)->error().capability, "test_absent");
   EXPECT_EQ(log.find("a", 0)->error().remedy, "cannot be");
-  EXPECT_EQ(log.failures(), 0u);
 }
 
 TEST_F(Campaign, DryRunIsOneLoadOfEach) {

@@ -60,7 +60,7 @@ std::string lack_of_bpf() {
     if (classify_lack(error, required_by_environment()) == Lack::kFail) {
       ADD_FAILURE() << "promised, and not there";
     }
-    return lack_text(error);
+    return error.text();
   }
   ADD_FAILURE() << "'bench probe --json' does not know test_run_tc:\n" << probe.out << probe.err;
   return "no probe";

@@ -22,6 +22,4 @@ std::string required_by_environment() {
   return names == nullptr ? "" : names;
 }
 
-std::string lack_text(const Error& error) { return error.text(); }
-
 }  // namespace bpfmark

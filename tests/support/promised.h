@@ -23,9 +23,6 @@ Lack classify_lack(const Error& error, std::string_view required);
 // BPFMARK_REQUIRE of the environment, "" where it is not set.
 std::string required_by_environment();
 
-// One line for the log: cause, and remedy where there is one.
-std::string lack_text(const Error& error);
-
 }  // namespace bpfmark
 
 // Ends the test (or its SetUp) for want of something: skipped with the cause, or failed if
@@ -35,8 +32,8 @@ std::string lack_text(const Error& error);
     const ::bpfmark::Error lack_error = (error);                                      \
     if (::bpfmark::classify_lack(lack_error, ::bpfmark::required_by_environment()) == \
         ::bpfmark::Lack::kSkip) {                                                     \
-      GTEST_SKIP() << ::bpfmark::lack_text(lack_error);                               \
+      GTEST_SKIP() << lack_error.text();                                              \
     } else {                                                                          \
-      FAIL() << "must work here: " << ::bpfmark::lack_text(lack_error);               \
+      FAIL() << "must work here: " << lack_error.text();                              \
     }                                                                                 \
   } while (false)

@@ -47,9 +47,9 @@ TEST(ClassifyLack, SkipsOnlyWhatIsLackingAndNotPromised) {
   }
 }
 
-TEST(LackText, HoldsTheCauseAndTheRemedyIfThereIsOne) {
-  EXPECT_EQ(lack_text(Error{.what = "refused"}), "refused");
-  EXPECT_EQ(lack_text(Error{.what = "refused", .remedy = "run as root"}), "refused (run as root)");
+TEST(ErrorText, HoldsTheCauseAndTheRemedyIfThereIsOne) {
+  EXPECT_EQ(Error{.what = "refused"}.text(), "refused");
+  EXPECT_EQ((Error{.what = "refused", .remedy = "run as root"}).text(), "refused (run as root)");
 }
 
 TEST(SkipOrFail, FailsOnAWrongResult) {

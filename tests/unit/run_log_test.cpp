@@ -56,16 +56,5 @@ TEST(RunLog, FindsEachRepetitionAndNothingElse) {
   EXPECT_EQ(log.find("b", 0), nullptr);
 }
 
-TEST(RunLog, CountsFailuresOnly) {
-  RunLog log;
-  log.require({"jit"});
-  log.add("a", Measurement{});
-  log.add("a", std::unexpected(lack_of("btf")));
-  log.add("a", std::unexpected(lack_of("jit")));
-  log.add("b", std::unexpected(lack_of("", ErrorKind::kWrongResult)));
-  log.add("b", std::unexpected(lack_of("", ErrorKind::kInterrupted)));
-  EXPECT_EQ(log.failures(), 2u);
-}
-
 }  // namespace
 }  // namespace bpfmark
