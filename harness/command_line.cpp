@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <system_error>
 
@@ -230,7 +231,29 @@ int list_selected(const Registry& registry, const RunOptions& options) {
   return kExitOk;
 }
 
-int parse_and_run(int argc, char** argv, const Registry& registry) {
+Subcommand add_list_command(CLI::App& app, const Registry& registry) {
+  CLI::App* const list =
+      app.add_subcommand("list", "print every case: name, question, floor, needs");
+  const auto names_only = std::make_shared<bool>(false);
+  const auto as_json = std::make_shared<bool>(false);
+  auto* const names = list->add_flag("--names", *names_only, "names alone, one a line");
+  list->add_flag("--json", *as_json, "as JSON")->excludes(names);
+  list->footer("Examples:\n  bench list\n  bench list --names | grep lru\n  bench list --json");
+  return {list,
+          [&registry, names_only, as_json] { return run_list(registry, *names_only, *as_json); }};
+}
+
+Subcommand add_probe_command(CLI::App& app) {
+  CLI::App* const probe = app.add_subcommand(
+      "probe", "print what this kernel and process can do, with cause and remedy");
+  const auto as_json = std::make_shared<bool>(false);
+  probe->add_flag("--json", *as_json, "as JSON");
+  probe->footer("Examples:\n  sudo bench probe\n  bench probe --json");
+  return {probe, [as_json] { return run_probe(*as_json); }};
+}
+
+int parse_and_run(int argc, char** argv, const Registry& registry,
+                  const std::vector<AddSubcommand>& additions) {
   CLI::App app("bench measures what eBPF costs on this machine.", "bench");
   app.footer(kFooter);
   app.set_version_flag("--version", [] {
@@ -247,16 +270,8 @@ int parse_and_run(int argc, char** argv, const Registry& registry) {
   add_own_options(app, options);
   add_benchmark_options(app, options, list_tests);
 
-  bool names_only = false, list_json = false, probe_json = false;
-  CLI::App* const list =
-      app.add_subcommand("list", "print every case: name, question, floor, needs");
-  auto* const names = list->add_flag("--names", names_only, "names alone, one a line");
-  list->add_flag("--json", list_json, "as JSON")->excludes(names);
-  list->footer("Examples:\n  bench list\n  bench list --names | grep lru\n  bench list --json");
-  CLI::App* const probe = app.add_subcommand(
-      "probe", "print what this kernel and process can do, with cause and remedy");
-  probe->add_flag("--json", probe_json, "as JSON");
-  probe->footer("Examples:\n  sudo bench probe\n  bench probe --json");
+  std::vector<Subcommand> subcommands = {add_list_command(app, registry), add_probe_command(app)};
+  for (const AddSubcommand& add : additions) subcommands.push_back(add(app));
   app.require_subcommand(0, 1);
 
   try {
@@ -270,8 +285,9 @@ int parse_and_run(int argc, char** argv, const Registry& registry) {
     fmt::print(stderr, "bench: {} ('bench --help' explains)\n", error.what());
     return kExitUsage;
   }
-  if (*list) return run_list(registry, names_only, list_json);
-  if (*probe) return run_probe(probe_json);
+  for (const Subcommand& subcommand : subcommands) {
+    if (*subcommand.parser) return subcommand.run();
+  }
   options.library_arguments.push_back(
       fmt::format("--benchmark_repetitions={}", options.repetitions));
   return list_tests ? list_selected(registry, options) : run_benchmarks(registry, options);
@@ -279,13 +295,14 @@ int parse_and_run(int argc, char** argv, const Registry& registry) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, const Registry& registry) {
+int run_program(int argc, char** argv, const Registry& registry,
+                const std::vector<AddSubcommand>& additions) {
   // A limit on the size of files must be an error of the write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
   int status = kExitFailure;
   int errnum = 0;
   try {
-    status = parse_and_run(argc, argv, registry);
+    status = parse_and_run(argc, argv, registry, additions);
     if (std::fflush(stdout) != 0) errnum = errno;
   } catch (const std::system_error& error) {  // how fmt tells of a print that failed
     errnum = error.code().value();

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "harness/registry.h"
 #include "harness/run_options.h"
+
+namespace CLI {
+class App;
+}
 
 namespace bpfmark {
 
@@ -12,9 +19,18 @@ inline constexpr int kExitFailure = 1;  // a case failed, or the result could no
 inline constexpr int kExitUsage = 2;    // bad flag or value, or the filter selected nothing
 inline constexpr int kExitSignalBase = 128;
 
-// Parses the command line, runs what it asks for, returns the exit status. Each run_* below is one
-// subcommand; text goes to stdout, complaints to stderr.
-int run_program(int argc, char** argv, const Registry& registry);
+// A subcommand of the program. `run` does the work and gives the exit status; it is called after
+// parsing, if the command line chose it.
+struct Subcommand {
+  const CLI::App* parser = nullptr;  // owned by the App it was added to
+  std::function<int()> run;
+};
+using AddSubcommand = std::function<Subcommand(CLI::App&)>;
+
+// Parses the command line, runs what it asks for, returns the exit status. `additions` are
+// subcommands beside `list` and `probe`. Text goes to stdout, complaints to stderr.
+int run_program(int argc, char** argv, const Registry& registry,
+                const std::vector<AddSubcommand>& additions);
 
 int run_benchmarks(const Registry& registry, const RunOptions& options);
 int run_list(const Registry& registry, bool names_only, bool as_json);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ci/judge/result_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "ci/judge/comparability.h"
+
+namespace bpfmark {
+namespace {
+
+Result<std::vector<std::string>> result_files(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return std::vector{path};
+  std::vector<std::string> files;
+  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error)) {
+    if (it->path().extension() == ".json") files.push_back(it->path().string());
+  }
+  if (error) return system_error(error.value(), fmt::format("read {}", path));
+  if (files.empty()) return wrong_result(fmt::format("{}: no *.json in this directory", path));
+  std::ranges::sort(files);
+  return files;
+}
+
+// What speaks against this launch as a further one of `set`.
+std::vector<std::string> objections(const ResultSet& set, const Launch& launch) {
+  std::vector<std::string> found;
+  for (const std::string& defect : defects(launch.identity)) {
+    found.push_back(fmt::format("{}: {}", launch.path, defect));
+  }
+  if (set.files.empty()) return found;
+  for (const Difference& difference : launch_differences(set.identity, launch.identity)) {
+    found.push_back(fmt::format("{} and {} are not launches of one thing: {}", set.files.front(),
+                                launch.path, to_text(difference)));
+  }
+  return found;
+}
+
+void add_launch(ResultSet& set, Launch launch) {
+  if (set.files.empty()) {
+    set.identity = std::move(launch.identity);
+    set.metric_names = std::move(launch.metric_names);
+  }
+  set.files.push_back(std::move(launch.path));
+  for (CaseMedians& medians : launch.cases) {
+    const auto [place, is_new] = set.index.try_emplace(medians.name, set.benchmarks.size());
+    if (is_new) set.benchmarks.push_back({.name = std::move(medians.name)});
+    BenchmarkSamples& benchmark = set.benchmarks[place->second];
+    for (const auto& [metric, value] : medians.metrics) {
+      benchmark.metrics[metric].push_back(value);
+    }
+  }
+  for (Absence& skip : launch.skips) set.skips.try_emplace(skip.name, std::move(skip.reason));
+  for (Absence& failure : launch.failures) {
+    set.failures.try_emplace(failure.name, std::move(failure.reason));
+  }
+}
+
+}  // namespace
+
+const BenchmarkSamples* ResultSet::find(const std::string& name) const {
+  const auto found = index.find(name);
+  return found == index.end() ? nullptr : &benchmarks[found->second];
+}
+
+Result<ResultSet> read_results(const std::string& path, const ReadOptions& options) {
+  const auto files = result_files(path);
+  if (!files) return std::unexpected(files.error());
+  ResultSet set;
+  set.path = path;
+  for (const std::string& file : *files) {
+    Result<Launch> launch = read_launch(file, options.metrics);
+    if (!launch) return std::unexpected(launch.error());
+    for (std::string& objection : objections(set, *launch)) {
+      if (!options.force) return wrong_result(objection + " (--force takes it nevertheless)");
+      set.forced.push_back(std::move(objection));
+    }
+    add_launch(set, std::move(*launch));
+  }
+  return set;
+}
+
+}  // namespace bpfmark

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ci/judge/result_parser.h"
+#include "harness/result.h"
+
+namespace bpfmark {
+
+// One case on one side of a comparison.
+struct BenchmarkSamples {
+  std::string name;
+  // One sample a launch, in the order of the files. A launch in which the case gave no number has
+  // no sample.
+  std::map<std::string, std::vector<double>, std::less<>> metrics;
+};
+
+// One side of a comparison: the launches that were read from one file or directory.
+struct ResultSet {
+  std::string path;
+  std::vector<std::string> files;
+  Identity identity;                                      // of the first file
+  std::vector<BenchmarkSamples> benchmarks;               // in the order in which they first occur
+  std::map<std::string, std::string, std::less<>> skips;  // by name, the first reason
+  std::map<std::string, std::string, std::less<>> failures;  // by name, the first message
+  std::vector<std::string> forced;                           // what only --force let through
+  std::vector<std::string> metric_names;                     // of the first benchmark
+
+  std::unordered_map<std::string, std::size_t> index;  // places in benchmarks, by name
+
+  // nullptr where no launch has a number.
+  const BenchmarkSamples* find(const std::string& name) const;
+};
+
+struct ReadOptions {
+  std::vector<std::string> metrics;  // which to keep
+  bool force = false;
+};
+
+// Reads a result file, or all *.json of a directory. Errors: those of read_launch(); a directory
+// without a result; and, unless forced, a dry run, a debug build, an incomplete run, or launches
+// that differ in identity. All name the file.
+Result<ResultSet> read_results(const std::string& path, const ReadOptions& options);
+
+}  // namespace bpfmark

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ci/judge/result_parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "harness/result_document.h"
+#include "harness/statistics.h"
+
+namespace bpfmark {
+namespace {
+
+using nlohmann::json;
+
+// No result file comes near these; without them a hostile file could cost quadratic time.
+constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxKeys = 1000;
+
+std::optional<double> ns_per(std::string_view unit) {
+  if (unit == "ns") return 1;
+  if (unit == "us") return 1e3;
+  if (unit == "ms") return 1e6;
+  if (unit == "s") return 1e9;
+  return std::nullopt;
+}
+
+// A value that is neither object nor array.
+struct Scalar {
+  enum class Kind { kNull, kBool, kNumber, kString };
+  Kind kind = Kind::kNull;
+  bool truth = false;
+  double number = 0;
+  std::string_view text;
+
+  std::string as_text() const {
+    switch (kind) {
+      case Kind::kNull:
+        return "null";
+      case Kind::kBool:
+        return truth ? "true" : "false";
+      case Kind::kNumber:
+        return fmt::format("{}", number);
+      case Kind::kString:
+        break;
+    }
+    return std::string(text);
+  }
+};
+
+// Fields of one element of benchmarks[], skips[] or failures[].
+struct Entry {
+  std::string name, run_type, time_unit;
+  std::string cause, support, error_message, skip_message;
+  bool error_occurred = false, skipped = false;
+  double repetition_index = 0;
+  std::vector<std::pair<std::string, double>> metrics;
+};
+
+// The repetitions of one case.
+struct CaseRepetitions {
+  std::string name;
+  std::vector<double> indices;
+  std::map<std::string, std::vector<double>, std::less<>> metrics;
+};
+
+// Keys of an entry that are numbers of the format, not measurements.
+constexpr std::array<std::string_view, 6> kBookkeeping = {
+    "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads",
+    "iterations"};
+
+// Receives the parser's events, so that no document is ever held in memory. Every event returns
+// whether to go on; after a refusal error() says why.
+class ResultHandler {
+ public:
+  ResultHandler(const std::string& path, const std::vector<std::string>& wanted) : wanted_(wanted) {
+    launch_.path = path;
+  }
+
+  // Needs the parse to have ended well.
+  Result<Launch> finish();
+
+  Error error() const {
+    return {.kind = ErrorKind::kWrongResult,
+            .what = fmt::format("{}: {}", launch_.path, complaint_)};
+  }
+
+  bool null() { return scalar({}); }
+  bool boolean(bool value) { return scalar({.kind = Scalar::Kind::kBool, .truth = value}); }
+  bool number_integer(json::number_integer_t value) { return number(static_cast<double>(value)); }
+  bool number_unsigned(json::number_unsigned_t value) { return number(static_cast<double>(value)); }
+  bool number_float(json::number_float_t value, const std::string&) { return number(value); }
+  bool string(const std::string& value) {
+    return scalar({.kind = Scalar::Kind::kString, .text = value});
+  }
+  bool binary(json::binary_t&) { return refuse("binary value"); }
+  bool key(const std::string& key);
+  bool start_object(std::size_t) { return begin(Shape::kObject) && enter(Shape::kObject); }
+  bool start_array(std::size_t) { return begin(Shape::kArray) && enter(Shape::kArray); }
+  bool end_array() {
+    --depth_;
+    return true;
+  }
+  bool end_object();
+  bool parse_error(std::size_t, const std::string&, const json::exception& error);
+
+ private:
+  enum class Shape { kObject, kArray, kScalar };
+  enum class Section { kOther, kContext, kBenchmarks, kSkips, kFailures };
+
+  struct Level {
+    bool is_array = false;
+    std::size_t elements = 0;       // begun so far
+    std::vector<std::string> keys;  // the first key_count are this object's; kept for their memory
+    std::size_t key_count = 0;
+
+    const std::string& key() const { return keys[key_count - 1]; }
+  };
+
+  bool in_list() const { return section_ >= Section::kBenchmarks; }
+  bool number(double value) { return scalar({.kind = Scalar::Kind::kNumber, .number = value}); }
+  bool scalar(const Scalar& value);
+  bool begin(Shape shape);
+  bool enter(Shape shape);
+  bool add_identity(const Scalar& value);
+  bool add_field(const std::string& key, const Scalar& value);
+  void add_text(const std::string& key, std::string_view text);
+  void add_metric(const std::string& key, double value);
+  bool is_wanted(const std::string& key) const {
+    return std::ranges::find(wanted_, key) != wanted_.end();
+  }
+  bool finish_entry();
+  bool add_repetition();
+  std::string place() const;
+  bool refuse(const std::string& complaint);
+  bool refuse_document(const std::string& complaint) {
+    depth_ = 0;
+    return refuse(complaint);
+  }
+
+  const std::vector<std::string>& wanted_;
+  Launch launch_;
+  std::string complaint_;
+  std::vector<Level> levels_;
+  std::size_t depth_ = 0;
+  Section section_ = Section::kOther;
+  bool has_benchmarks_ = false;
+  Entry entry_;
+  std::vector<CaseRepetitions> cases_;
+  std::unordered_map<std::string, std::size_t> case_index_;
+};
+
+std::string ResultHandler::place() const {
+  std::string path;
+  for (std::size_t i = 0; i < depth_; ++i) {
+    const Level& level = levels_[i];
+    if (level.is_array && level.elements > 0) {
+      path += fmt::format("[{}]", level.elements - 1);
+    } else if (level.key_count > 0) {
+      path += fmt::format("{}{}", path.empty() ? "" : ".", level.key());
+    }
+  }
+  return path;
+}
+
+bool ResultHandler::refuse(const std::string& complaint) {
+  const std::string path = place();
+  complaint_ = path.empty() ? complaint : fmt::format("{}: {}", path, complaint);
+  return false;
+}
+
+bool ResultHandler::parse_error(std::size_t, const std::string&, const json::exception& error) {
+  constexpr int kNumberOverflow = 406;  // The only error that comes without line and column.
+  std::string text = error.what();
+  text.erase(0, text.find("] ") + 2);
+  constexpr std::size_t kMaxText = 300;  // The text quotes what was read, and that can be anything.
+  if (text.size() > kMaxText) text = text.substr(0, kMaxText) + "...";
+  if (error.id == kNumberOverflow) return refuse(text);
+  return refuse_document(text);
+}
+
+bool ResultHandler::key(const std::string& key) {
+  Level& level = levels_[depth_ - 1];
+  const auto end = level.keys.begin() + static_cast<std::ptrdiff_t>(level.key_count);
+  const bool twice = std::find(level.keys.begin(), end, key) != end;
+  if (level.key_count == kMaxKeys) return refuse(fmt::format("more than {} keys", kMaxKeys));
+  if (level.key_count == level.keys.size()) level.keys.emplace_back();
+  level.keys[level.key_count++] = key;
+  if (twice) return refuse("the key stands twice");
+  if (depth_ == 1) {
+    section_ = key == "context"      ? Section::kContext
+               : key == "benchmarks" ? Section::kBenchmarks
+               : key == "skips"      ? Section::kSkips
+               : key == "failures"   ? Section::kFailures
+                                     : Section::kOther;
+    has_benchmarks_ |= section_ == Section::kBenchmarks;
+  }
+  return true;
+}
+
+bool ResultHandler::begin(Shape shape) {
+  if (depth_ == 0) {
+    return shape == Shape::kObject || refuse("no bpfmark result: expected an object");
+  }
+  Level& parent = levels_[depth_ - 1];
+  if (parent.is_array) ++parent.elements;
+  if (depth_ == 1 && section_ == Section::kContext && shape != Shape::kObject) {
+    return refuse("expected an object");
+  }
+  if (depth_ == 1 && in_list() && shape != Shape::kArray) return refuse("expected an array");
+  if (depth_ == 2 && in_list()) {
+    if (shape != Shape::kObject) return refuse("expected an object");
+    entry_ = {};
+  }
+  return true;
+}
+
+bool ResultHandler::enter(Shape shape) {
+  if (depth_ == kMaxDepth) return refuse(fmt::format("nested deeper than {} levels", kMaxDepth));
+  if (depth_ == levels_.size()) levels_.emplace_back();
+  Level& level = levels_[depth_++];
+  level.is_array = shape == Shape::kArray;
+  level.elements = 0;
+  level.key_count = 0;
+  return true;
+}
+
+bool ResultHandler::scalar(const Scalar& value) {
+  if (!begin(Shape::kScalar)) return false;
+  if (section_ == Section::kContext && depth_ >= 2) return add_identity(value);
+  if (in_list() && depth_ == 3) return add_field(levels_[2].key(), value);
+  return true;
+}
+
+bool ResultHandler::end_object() {
+  if (in_list() && depth_ == 3 && !finish_entry()) return false;
+  --depth_;
+  return true;
+}
+
+bool ResultHandler::add_identity(const Scalar& value) {
+  constexpr std::string_view kOurs = "context.bpfmark.", kBuildType = "context.library_build_type";
+  const std::string path = place();
+  if (path.starts_with(kOurs)) {
+    launch_.identity[path.substr(kOurs.size())] = value.as_text();
+  } else if (path == kBuildType) {
+    launch_.identity["library_build_type"] = value.as_text();
+  }
+  return true;
+}
+
+bool ResultHandler::add_field(const std::string& key, const Scalar& value) {
+  switch (value.kind) {
+    case Scalar::Kind::kNumber:
+      if (key == "repetition_index") entry_.repetition_index = value.number;
+      if (section_ == Section::kBenchmarks) add_metric(key, value.number);
+      return true;
+    case Scalar::Kind::kString:
+      add_text(key, value.text);
+      break;
+    case Scalar::Kind::kBool:
+      if (key == "error_occurred") entry_.error_occurred = value.truth;
+      if (key == "skipped") entry_.skipped = value.truth;
+      break;
+    case Scalar::Kind::kNull:
+      break;
+  }
+  return !is_wanted(key) || refuse("expected a number");
+}
+
+void ResultHandler::add_text(const std::string& key, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::string Entry::*>, 7> kFields = {{
+      {"name", &Entry::name},
+      {"run_type", &Entry::run_type},
+      {"time_unit", &Entry::time_unit},
+      {"cause", &Entry::cause},
+      {"support", &Entry::support},
+      {"error_message", &Entry::error_message},
+      {"skip_message", &Entry::skip_message},
+  }};
+  for (const auto& [name, member] : kFields) {
+    if (key == name) entry_.*member = text;
+  }
+}
+
+void ResultHandler::add_metric(const std::string& key, double value) {
+  if (cases_.empty() && std::ranges::find(kBookkeeping, key) == kBookkeeping.end()) {
+    launch_.metric_names.push_back(key);
+  }
+  if (is_wanted(key)) entry_.metrics.emplace_back(key, value);
+}
+
+bool ResultHandler::finish_entry() {
+  // The place is the entry, not its last field.
+  levels_[depth_ - 1].key_count = 0;
+  if (entry_.name.empty()) return refuse("no name");
+  if (std::ranges::any_of(entry_.name, [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
+    return refuse("control character in the name");
+  }
+  switch (section_) {
+    case Section::kSkips:
+      launch_.skips.push_back({entry_.name, fmt::format("{}: {}", entry_.support, entry_.cause)});
+      return true;
+    case Section::kFailures:
+      launch_.failures.push_back({entry_.name, entry_.error_message});
+      return true;
+    case Section::kBenchmarks:
+      return add_repetition();
+    case Section::kContext:
+    case Section::kOther:
+      break;
+  }
+  return true;
+}
+
+bool ResultHandler::add_repetition() {
+  if (entry_.run_type == "aggregate") return true;
+  if (entry_.run_type != "iteration") return refuse("run_type is neither iteration nor aggregate");
+  // As Google Benchmark itself writes what gave no number.
+  if (entry_.error_occurred) {
+    launch_.failures.push_back({entry_.name, entry_.error_message});
+    return true;
+  }
+  if (entry_.skipped) {
+    launch_.skips.push_back({entry_.name, entry_.skip_message});
+    return true;
+  }
+  const std::optional<double> scale = ns_per(entry_.time_unit);
+  if (!scale) return refuse(fmt::format("time_unit '{}' is not ns, us, ms or s", entry_.time_unit));
+  const auto [found, is_new] = case_index_.try_emplace(entry_.name, cases_.size());
+  if (is_new) cases_.push_back({.name = entry_.name});
+  CaseRepetitions& repetitions = cases_[found->second];
+  repetitions.indices.push_back(entry_.repetition_index);
+  for (const auto& [name, value] : entry_.metrics) {
+    const bool in_time_unit = name == "real_time" || name == "cpu_time";
+    repetitions.metrics[name].push_back(in_time_unit ? value * *scale : value);
+  }
+  return true;
+}
+
+Result<Launch> ResultHandler::finish() {
+  const auto refused = [this](const std::string& complaint) {
+    refuse_document(complaint);
+    return std::unexpected(error());
+  };
+  const auto version = launch_.identity.find("schema_version");
+  if (version == launch_.identity.end()) {
+    return refused("no bpfmark result: context.bpfmark.schema_version is missing");
+  }
+  if (version->second != fmt::format("{}", kResultSchemaVersion)) {
+    return refused(fmt::format("context.bpfmark.schema_version: {}, but this program reads {}",
+                               version->second, kResultSchemaVersion));
+  }
+  if (!has_benchmarks_) return refused("no bpfmark result: benchmarks is missing");
+  if (cases_.empty()) {
+    return refused(fmt::format(
+        "no benchmark gave a number: {} skipped, {} failed{}", launch_.skips.size(),
+        launch_.failures.size(),
+        launch_.skips.empty() ? "" : fmt::format(" ({})", launch_.skips.front().reason)));
+  }
+  for (CaseRepetitions& repetitions : cases_) {
+    std::ranges::sort(repetitions.indices);
+    if (const auto twice = std::ranges::adjacent_find(repetitions.indices);
+        twice != repetitions.indices.end()) {
+      return refused(
+          fmt::format("benchmarks: '{}' has repetition {} twice", repetitions.name, *twice));
+    }
+    CaseMedians& medians = launch_.cases.emplace_back(std::move(repetitions.name));
+    for (const auto& [name, values] : repetitions.metrics) {
+      if (const auto value = median(values)) medians.metrics.emplace(name, *value);
+    }
+  }
+  return std::move(launch_);
+}
+
+}  // namespace
+
+Result<Launch> parse_launch(std::istream& in, const std::string& path,
+                            const std::vector<std::string>& metrics) {
+  ResultHandler handler(path, metrics);
+  if (!json::sax_parse(in, &handler)) return std::unexpected(handler.error());
+  return handler.finish();
+}
+
+Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return system_error(ENOENT, fmt::format("read {}", path));
+  }
+  if (error) return system_error(error.value(), fmt::format("read {}", path));
+  if (!std::filesystem::is_regular_file(status)) {
+    return wrong_result(fmt::format("{}: not a regular file", path));
+  }
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return system_error(error.value(), fmt::format("read {}", path));
+  if (size == 0) return wrong_result(fmt::format("{}: the file is empty", path));
+  if (size > kMaxResultBytes) {
+    return wrong_result(
+        fmt::format("{}: {} bytes; files above {} bytes are refused", path, size, kMaxResultBytes));
+  }
+  std::vector<char> buffer(std::size_t{1} << 18);
+  std::ifstream in;
+  in.rdbuf()->pubsetbuf(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+  in.open(path, std::ios::binary);
+  if (!in) return system_error(errno, fmt::format("read {}", path));
+  try {
+    return parse_launch(in, path, metrics);
+  } catch (const std::ios_base::failure&) {  // What the standard library makes of a failed read().
+    return system_error(errno, fmt::format("read {}", path));
+  }
+}
+
+}  // namespace bpfmark

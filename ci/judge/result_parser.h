@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <istream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/result.h"
+
+namespace bpfmark {
+
+// Larger files are refused unread. Memory does not grow with the file, only with the number of its
+// benchmarks, so this bounds time: at 100 MB/s, 20 s.
+inline constexpr std::uintmax_t kMaxResultBytes = std::uintmax_t{2} << 30;
+
+// What context.bpfmark of a result file says, as text, by the path of the field:
+// "kernel.bpf.jit_enable". Also context.library_build_type, by that name.
+using Identity = std::map<std::string, std::string, std::less<>>;
+
+// A case that gave no number, and why.
+struct Absence {
+  std::string name;
+  std::string reason;
+};
+
+// The numbers of one case in one launch: per metric the median over the repetitions. Times are in
+// ns whatever the file's unit.
+struct CaseMedians {
+  std::string name;
+  std::map<std::string, double, std::less<>> metrics;
+};
+
+// One result file, which is one launch of the program.
+struct Launch {
+  std::string path;
+  Identity identity;
+  std::vector<CaseMedians> cases;  // in the order of the file
+  std::vector<Absence> skips;
+  std::vector<Absence> failures;
+  std::vector<std::string> metric_names;  // of its first benchmark
+};
+
+// Reads a whole result file, keeping the metrics that are named. Strict: what is not JSON, has a
+// key twice, is no result of this program, has another schema version, a field of the wrong type or
+// no number at all is an Error (kWrongResult), whose text names the file (`path`) and the line or
+// the place in the document. The fields of other writers are ignored, as the format demands.
+Result<Launch> parse_launch(std::istream& in, const std::string& path,
+                            const std::vector<std::string>& metrics);
+
+// As above, from the file at `path`. Errors: also kSystem, and kWrongResult for an empty file, one
+// above kMaxResultBytes and one that is not a regular file.
+Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics);
+
+}  // namespace bpfmark
