@@ -116,7 +116,7 @@ class KernelClockLoad : public PairedLoad {
   }
 
   // The distribution of a pair's own reading, from a program that times nothing else.
-  Result<void> finish(std::map<std::string, double>& extra) override {
+  Result<void> finish(Findings& findings) override {
     if (!clock_.pair) return {};
     constexpr std::uint64_t kSamples = 100'000;
     const InKernelBatch recorder =
@@ -128,12 +128,7 @@ class KernelClockLoad : public PairedLoad {
       return wrong_result(
           fmt::format("{} of {} samples in the histogram", histogram.count(), kSamples));
     }
-    for (const auto& [name, q] :
-         {std::pair{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}}) {
-      if (const auto value = histogram.quantile_ns(q)) extra[name] = *value;
-    }
-    if (const auto max = histogram.max_ns()) extra["max_ns"] = static_cast<double>(*max);
-    extra["samples"] = static_cast<double>(histogram.count());
+    findings.histogram("kernel").merge(histogram);
     return {};
   }
 

@@ -118,10 +118,10 @@ class HookLoad : public PairedLoad {
 
   // The kernel's own count of the runs, for the empty program too; and how far its truncated
   // average is from the slope.
-  Result<void> finish(std::map<std::string, double>& extra) override {
+  Result<void> finish(Findings& findings) override {
     if (takes_repeat_) {
-      extra["duration_ns"] = last_duration_ns_;
-      extra["duration_gap_ns"] = last_raw_ns_ - last_duration_ns_;
+      findings.counters["duration_ns"] = last_duration_ns_;
+      findings.counters["duration_gap_ns"] = last_raw_ns_ - last_duration_ns_;
     }
     return prove_runs();
   }

@@ -55,7 +55,7 @@ class Table3Load : public PairedLoad {
     return done;
   }
 
-  Result<void> finish(std::map<std::string, double>& /*extra*/) override {
+  Result<void> finish(Findings& /*findings*/) override {
     if (control_) return {};
     const std::vector<std::uint8_t> key(BPFMARK_TABLE3_MAX_KEY_BYTES, 0);
     const int copies = std::max(1, libbpf_num_possible_cpus());

@@ -88,12 +88,22 @@ std::optional<double> Histogram::quantile_ns(double q) const {
   return std::nullopt;
 }
 
+std::vector<Histogram::Bucket> Histogram::buckets() const {
+  std::vector<Bucket> filled;
+  for (std::uint32_t bucket = 0; bucket < BPFMARK_HISTOGRAM_BUCKETS; ++bucket) {
+    if (data_->buckets[bucket] == 0) continue;
+    filled.push_back({.lower_ns = bpfmark_histogram_lowest(bucket),
+                      .upper_ns = bpfmark_histogram_highest(bucket) + 1,
+                      .count = data_->buckets[bucket]});
+  }
+  return filled;
+}
+
 std::string Histogram::to_text() const {
   constexpr std::uint64_t kBarWidth = 52;
   std::array<std::uint64_t, kRows> rows{};
-  for (std::uint32_t bucket = 0; bucket < BPFMARK_HISTOGRAM_BUCKETS; ++bucket) {
-    const std::uint64_t lowest = bpfmark_histogram_lowest(bucket);
-    rows[static_cast<std::size_t>(std::bit_width(lowest))] += data_->buckets[bucket];
+  for (const Bucket& bucket : buckets()) {
+    rows[static_cast<std::size_t>(std::bit_width(bucket.lower_ns))] += bucket.count;
   }
   rows.back() = data_->overflow;
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bpf/shared/histogram.h"
 
@@ -44,6 +45,15 @@ class Histogram {
   // when `q` is outside [0, 1], when fewer than kMinSamplesAbove samples rank above, or when the
   // sample was out of range.
   std::optional<double> quantile_ns(double q) const;
+
+  struct Bucket {
+    std::uint64_t lower_ns = 0;
+    std::uint64_t upper_ns = 0;  // the first value that is not in it
+    std::uint64_t count = 0;
+  };
+
+  // Those that are not empty, ascending; what was out of range has none.
+  std::vector<Bucket> buckets() const;
 
   // One line per power of two between the smallest and the largest sample, with its count and a
   // bar, in the manner of bpftrace's hist(); K, M and G are powers of 1024. Empty when empty.

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "harness/findings.h"
 #include "harness/statistics.h"
 
 namespace bpfmark {
@@ -72,7 +72,7 @@ struct Measurement {
   std::uint64_t disturbed_batches = 0;
   double steal_ns = 0;
   double throttled_ns = 0;
-  std::map<std::string, double> extra;  // counters that only this family has
+  Findings findings;
   std::vector<LoadEstimate> loads;
   std::vector<ProgramIdentity> programs;
   std::vector<LoadSample> samples;  // kept only on request

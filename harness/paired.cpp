@@ -24,6 +24,7 @@ Result<Round> run_round(const Plan& plan, PairedLoad& load, unsigned scale) {
     if (stop_signal() != 0) {
       return interrupted();
     }
+    if (Result<void> ready = load.prepare(arm); !ready) return ready;
     const SchedulerCounts before = SchedulerCounts::read();
     const Result<Batch> batch = load.run(arm, plan.ops_of(arm, scale));
     if (!batch) return std::unexpected(batch.error());
@@ -105,7 +106,7 @@ Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions
   if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) return warm;
   Result<LoadSample> sample = sample_rounds(plan, **paired, target_of(plan, options));
   if (!sample) return std::unexpected(sample.error());
-  if (Result<void> done = (*paired)->finish(collected.extra); !done) return done;
+  if (Result<void> done = (*paired)->finish(collected.findings); !done) return done;
   if (collected.programs.empty()) collected.programs = (*paired)->programs();
   collected.samples.push_back(std::move(*sample));
   return {};
@@ -130,7 +131,7 @@ Result<Measurement> conclude(const Plan& plan, const MeasureOptions& options, Co
   std::optional<Measurement> measurement = estimate(plan, collected.samples);
   if (!measurement) return wrong_result("no finite time was measured");
   measurement->programs = std::move(collected.programs);
-  measurement->extra = std::move(collected.extra);
+  measurement->findings = std::move(collected.findings);
   if (options.keep_samples) measurement->samples = std::move(collected.samples);
   return std::move(*measurement);
 }

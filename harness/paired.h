@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,13 +26,18 @@ class PairedLoad {
  public:
   virtual ~PairedLoad() = default;
 
+  // Called before every batch, outside its clock and outside the watch for disturbance. The place
+  // to attach and to detach: rounds go subject, floor, floor, subject, so the state changes twice a
+  // round.
+  virtual Result<void> prepare(Arm /*arm*/) { return {}; }
+
   // Runs exactly `ops` operations and compares every count with what it must be.
   // Errors: kWrongResult for a count that is off, kSystem, kInterrupted.
   virtual Result<Batch> run(Arm arm, std::uint64_t ops) = 0;
 
-  // Work after the timed batches of a load: checks that would disturb them, and counters that only
-  // this family has, added to `extra`.
-  virtual Result<void> finish(std::map<std::string, double>& /*extra*/) { return {}; }
+  // Work after the timed batches of a load: checks that would disturb them, and what was found out
+  // besides times, added to what earlier loads of the case found.
+  virtual Result<void> finish(Findings& /*findings*/) { return {}; }
 
   virtual std::vector<ProgramIdentity> programs() const { return {}; }
 };
@@ -77,7 +81,7 @@ inline constexpr int kDoubleRoundEvery = 4;
 struct Collected {
   std::vector<LoadSample> samples;
   std::vector<ProgramIdentity> programs;
-  std::map<std::string, double> extra;
+  Findings findings;
 };
 
 // Loads that measure() makes: the planned ones, or one of a dry run.

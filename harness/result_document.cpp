@@ -84,6 +84,63 @@ ordered_json rounds_json(const std::vector<LoadSample>& samples) {
   return loads;
 }
 
+ordered_json histograms_json(const std::vector<NamedHistogram>& histograms) {
+  ordered_json list = ordered_json::array();
+  for (const auto& [name, histogram] : histograms) {
+    ordered_json entry = {{"name", name}, {"samples", histogram.count()}};
+    if (histogram.count() > 0) {
+      entry["min_ns"] = *histogram.min_ns();
+      entry["max_ns"] = *histogram.max_ns();
+    }
+    if (const auto mean = histogram.mean_ns()) entry["mean_ns"] = *mean;
+    entry["overflow"] = histogram.overflow();
+    entry["buckets"] = ordered_json::array();
+    for (const Histogram::Bucket& bucket : histogram.buckets()) {
+      entry["buckets"].push_back({bucket.lower_ns, bucket.upper_ns, bucket.count});
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+ordered_json trials_json(const std::vector<Trial>& trials) {
+  ordered_json list = ordered_json::array();
+  for (const Trial& trial : trials) {
+    ordered_json entry = {{"trial", trial.trial}, {"clock", trial.clock}, {"filter", trial.filter}};
+    add_number(entry, "avg_ns", trial.avg_ns);
+    add_number(entry, "p50_ns", trial.p50_ns);
+    add_number(entry, "p99_ns", trial.p99_ns);
+    add_number(entry, "min_ns", trial.min_ns);
+    add_number(entry, "max_ns", trial.max_ns);
+    entry["count"] = trial.count;
+    add_number(entry, "stddev_ns", trial.stddev_ns);
+    if (!trial.samples_ns.empty()) entry["samples_ns"] = trial.samples_ns;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+ordered_json foreign_json(const std::vector<ForeignProgram>& programs) {
+  ordered_json list = ordered_json::array();
+  for (const ForeignProgram& program : programs) {
+    list.push_back({{"id", program.id},
+                    {"type", program.type},
+                    {"name", program.name},
+                    {"tag", program.tag},
+                    {"attach", program.attach}});
+  }
+  return list;
+}
+
+void add_findings(ordered_json& entry, const Findings& findings) {
+  const auto add = [&entry](const char* field, ordered_json list) {
+    if (!list.empty()) entry[field] = std::move(list);
+  };
+  add("histograms", histograms_json(findings.histograms));
+  add("trials", trials_json(findings.trials));
+  add("foreign_programs", foreign_json(findings.foreign_programs));
+}
+
 }  // namespace
 
 double per_ns(const std::string& unit) {
@@ -166,6 +223,7 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
     entry["programs"] = programs_json(measurement->programs);
     entry["loads"] = loads_json(measurement->loads);
     if (!measurement->samples.empty()) entry["rounds"] = rounds_json(measurement->samples);
+    add_findings(entry, measurement->findings);
   }
   document_["benchmarks"].push_back(std::move(entry));
 }

@@ -72,7 +72,15 @@ void set_counters(benchmark::State& state, const Measurement& m) {
     set("insns_xlated", program.insns_xlated);
     set("jited_bytes", program.jited_bytes);
   }
-  for (const auto& [name, value] : m.extra) set(name, value);
+  for (const auto& [name, value] : m.findings.counters) set(name, value);
+  if (m.findings.histograms.empty()) return;
+  const Histogram& histogram = m.findings.histograms.front().histogram;
+  for (const auto& [name, q] :
+       {std::pair{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}}) {
+    if (const auto value = histogram.quantile_ns(q)) set(name, *value);
+  }
+  if (const auto max = histogram.max_ns()) set("max_ns", static_cast<double>(*max));
+  set("samples", static_cast<double>(histogram.count()));
 }
 
 // The body of every registered case: reports what the campaign measured, as one iteration of

@@ -20,14 +20,15 @@ namespace {
 TEST(ClockPair, DistributionIsInOrderAndComplete) {
   const auto load = load_case(*find_case("clock/read:ktime_pair"));
   if (!load) BPFMARK_SKIP_OR_FAIL(load.error());
-  std::map<std::string, double> extra;
-  ASSERT_THAT((*load)->finish(extra), IsOk());
-  EXPECT_EQ(extra["samples"], 100'000);
-  EXPECT_GT(extra["p50_ns"], 0);
-  EXPECT_LE(extra["p50_ns"], extra["p90_ns"]);
-  EXPECT_LE(extra["p90_ns"], extra["p99_ns"]);
-  EXPECT_LE(extra["p99_ns"], extra["p999_ns"]);
-  EXPECT_LE(extra["p999_ns"], extra["max_ns"]);
+  Findings findings;
+  ASSERT_THAT((*load)->finish(findings), IsOk());
+  const Histogram& pair = findings.histogram("kernel");
+  EXPECT_EQ(pair.count(), 100'000u);
+  EXPECT_GT(pair.quantile_ns(0.5), 0.0);
+  EXPECT_LE(pair.quantile_ns(0.5), pair.quantile_ns(0.9));
+  EXPECT_LE(pair.quantile_ns(0.9), pair.quantile_ns(0.99));
+  EXPECT_LE(pair.quantile_ns(0.99), pair.quantile_ns(0.999));
+  EXPECT_LE(pair.quantile_ns(0.999), static_cast<double>(*pair.max_ns()));
 }
 
 // --- a world in which user space and the kernel disagree about the time

@@ -42,8 +42,8 @@ class PlantedFault : public ::testing::Test {
   Result<Batch> run(Arm arm) { return load_->run(arm, case_->plan.ops_of(arm, 1)); }
 
   Result<void> finish() {
-    std::map<std::string, double> extra;
-    return load_->finish(extra);
+    Findings findings;
+    return load_->finish(findings);
   }
 
   const Case* case_ = nullptr;

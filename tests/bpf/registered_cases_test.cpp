@@ -56,9 +56,9 @@ TEST_P(EveryCase, RunsEachArmInPositiveTimeAndFinishes) {
       EXPECT_GE(batch->user_elapsed_ns, batch->elapsed_ns);
     }
   }
-  std::map<std::string, double> extra;
-  EXPECT_THAT((*load)->finish(extra), IsOk());
-  for (const auto& [name, value] : extra) EXPECT_TRUE(std::isfinite(value)) << name;
+  Findings findings;
+  EXPECT_THAT((*load)->finish(findings), IsOk());
+  for (const auto& [name, value] : findings.counters) EXPECT_TRUE(std::isfinite(value)) << name;
   for (const ProgramIdentity& program : (*load)->programs()) {
     EXPECT_THAT(program.role, AnyOf("subject", "floor"));
     EXPECT_THAT(program.name, Not(IsEmpty()));

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <utility>
 
@@ -15,7 +14,7 @@ namespace bpfmark {
 // What stands in for a subject and its floor; runs in user space and needs no privilege.
 struct FakeWork {
   std::function<Result<Batch>(Arm, std::uint64_t)> run;
-  std::function<Result<void>(std::map<std::string, double>&)> finish;
+  std::function<Result<void>(Findings&)> finish;
 };
 
 class FakeLoad : public PairedLoad {
@@ -23,8 +22,8 @@ class FakeLoad : public PairedLoad {
   explicit FakeLoad(FakeWork work) : work_(std::move(work)) {}
 
   Result<Batch> run(Arm arm, std::uint64_t ops) override { return work_.run(arm, ops); }
-  Result<void> finish(std::map<std::string, double>& extra) override {
-    return work_.finish ? work_.finish(extra) : Result<void>();
+  Result<void> finish(Findings& findings) override {
+    return work_.finish ? work_.finish(findings) : Result<void>();
   }
 
  private:

@@ -37,6 +37,7 @@ struct Journal {
     std::uint64_t start_ns;
   };
   std::vector<std::vector<Call>> loads;  // calls, per load
+  std::vector<Arm> prepared;             // over all loads
   int finished = 0;
   int destroyed = 0;
 
@@ -57,15 +58,19 @@ class RecordingLoad : public PairedLoad {
   explicit RecordingLoad(Journal& journal) : journal_(journal) { journal_.loads.emplace_back(); }
   ~RecordingLoad() override { ++journal_.destroyed; }
 
+  Result<void> prepare(Arm arm) override {
+    journal_.prepared.push_back(arm);
+    return {};
+  }
   Result<Batch> run(Arm arm, std::uint64_t ops) override {
     journal_.loads.back().push_back({arm, ops, now_ns()});
     const double elapsed_ns =
         (arm == Arm::kSubject ? 2 : 1) * kSaidPerOpNs * static_cast<double>(ops);
     return Batch{.elapsed_ns = elapsed_ns, .user_elapsed_ns = elapsed_ns};
   }
-  Result<void> finish(std::map<std::string, double>& extra) override {
+  Result<void> finish(Findings& findings) override {
     ++journal_.finished;
-    extra["finished"] = journal_.finished;
+    findings.counters["finished"] = journal_.finished;
     return {};
   }
   std::vector<ProgramIdentity> programs() const override { return {{.role = "subject"}}; }
@@ -93,7 +98,7 @@ TEST(PlannedWork, IsDoneExactly) {
   EXPECT_EQ(m->ops, journal.subject_ops_after_warm_up());
   EXPECT_THAT(m->loads, SizeIs(3));
   EXPECT_THAT(m->programs, SizeIs(1));  // the programs of every load are the same
-  EXPECT_THAT(m->extra, ElementsAre(Pair("finished", 3)));
+  EXPECT_THAT(m->findings.counters, ElementsAre(Pair("finished", 3)));
   EXPECT_THAT(m->samples, IsEmpty());
 }
 
@@ -108,6 +113,31 @@ TEST(PlannedWork, RoundIsSubjectFloorFloorSubjectAndEveryFourthIsDouble) {
     const bool twice = timed && (round - kWarmUpRounds + 1) % kDoubleRoundEvery == 0;
     EXPECT_EQ(calls[i].ops, twice ? 128u : 64u) << i;
   }
+}
+
+TEST(PlannedWork, EveryBatchIsPrepared) {
+  Journal journal;
+  ASSERT_THAT(measure(kPlan, recording(journal), {}), IsOk());
+  std::vector<Arm> run;
+  for (const auto& calls : journal.loads) {
+    for (const Journal::Call& call : calls) run.push_back(call.arm);
+  }
+  EXPECT_EQ(journal.prepared, run);
+}
+
+TEST(PlannedWork, SwitchesWhilePreparingDisturbNothing) {
+  class SleepingLoad : public FakeLoad {
+   public:
+    SleepingLoad() : FakeLoad(claiming([](Arm, std::uint64_t) { return 1000.0; })) {}
+    Result<void> prepare(Arm) override {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+      return {};
+    }
+  };
+  const auto m = measure({.ops_per_batch = 1, .rounds = 8, .loads = 1},
+                         [] { return std::make_unique<SleepingLoad>(); }, {.keep_samples = true});
+  ASSERT_THAT(m, IsOk());
+  EXPECT_LT(m->disturbed_batches, m->batches) << "a batch that claims its time takes none";
 }
 
 TEST(PlannedWork, SubjectOfASlopeDoesTwiceTheOperations) {

@@ -239,6 +239,19 @@ TEST(HistogramMove, KeepsTheSamples) {
   EXPECT_EQ(target.count(), 1u);
 }
 
+TEST(Histogram, BucketsAreThoseWithSamplesInOrder) {
+  Histogram histogram;
+  for (const std::uint64_t value : {4096, 3, 3, 0}) histogram.record(value);
+  histogram.record(kHuge);
+  const auto buckets = histogram.buckets();
+  ASSERT_EQ(buckets.size(), 3u) << "what is out of range has no bucket";
+  EXPECT_EQ(buckets[0].lower_ns, 0u);
+  EXPECT_EQ(buckets[0].upper_ns, 1u);
+  EXPECT_EQ(buckets[1].count, 2u);
+  EXPECT_EQ(buckets[2].lower_ns, 4096u);
+  EXPECT_EQ(buckets[2].upper_ns, 4100u);
+}
+
 TEST(HistogramText, ShowsEveryPowerOfTwoBetweenSmallestAndLargest) {
   Histogram histogram;
   for (int i = 0; i < 4; ++i) histogram.record(2);

@@ -133,6 +133,34 @@ TEST(ResultDocument, RunHoldsVerdictProgramsAndLoads) {
   EXPECT_FALSE(entry.contains("rounds")) << "only on request";
 }
 
+TEST(ResultDocument, RunHoldsWhatItsLoadsFound) {
+  ResultDocument one = document();
+  Measurement m = measurement();
+  for (const std::uint64_t value : {5, 5, 2049}) m.findings.histogram("caller").record(value);
+  m.findings.trials.push_back({.trial = 1, .clock = "caller", .filter = "raw", .count = 3});
+  m.findings.trials.push_back({.trial = 1, .clock = "caller", .filter = "iqr", .samples_ns = {5}});
+  m.findings.add_foreign({.id = 7, .type = "raw_tracepoint", .name = "spy", .attach = "sys_enter"});
+  one.add_run(run_of("x", 12.5), &m);
+  const json entry = parsed(one).at("benchmarks").at(0);
+  EXPECT_EQ(entry.at("histograms"), json::parse(R"([{"name": "caller", "samples": 3, "min_ns": 5,
+      "max_ns": 2049, "mean_ns": 686.3333333333334, "overflow": 0,
+      "buckets": [[5, 6, 2], [2048, 2050, 1]]}])"));
+  EXPECT_EQ(entry.at("trials").at(0).at("count"), 3);
+  EXPECT_FALSE(entry.at("trials").at(0).contains("samples_ns")) << "only on request";
+  EXPECT_EQ(entry.at("trials").at(1).at("samples_ns"), json({5}));
+  EXPECT_EQ(entry.at("foreign_programs").at(0).at("name"), "spy");
+}
+
+TEST(ResultDocument, RunThatFoundNothingHasNoListsOfIt) {
+  ResultDocument one = document();
+  const Measurement m = measurement();
+  one.add_run(run_of("x", 12.5), &m);
+  const json entry = parsed(one).at("benchmarks").at(0);
+  for (const char* list : {"histograms", "trials", "foreign_programs"}) {
+    EXPECT_FALSE(entry.contains(list)) << list;
+  }
+}
+
 TEST(ResultDocument, RoundsAreInTheOrderInWhichTheyRan) {
   ResultDocument one = document();
   Measurement m = measurement();
