@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/smoke/process.h"
+#include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
 
 // The program under test, as its users run it.

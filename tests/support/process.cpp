@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tests/smoke/process.h"
+#include "tests/support/process.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -50,6 +50,9 @@ bool become_nobody() {
 [[noreturn]] void execute(const ProcessOptions& options, char* const* arguments, int out, int err) {
   const int to = options.stdout_path.empty() ? out : ::open(options.stdout_path.c_str(), O_WRONLY);
   bool ready = ::dup2(to, STDOUT_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0;
+  if (!options.stdin_path.empty()) {
+    ready = ready && ::dup2(::open(options.stdin_path.c_str(), O_RDONLY), STDIN_FILENO) >= 0;
+  }
   if (options.file_size_limit) {
     const rlimit limit = {*options.file_size_limit, *options.file_size_limit};
     ready = ready && ::setrlimit(RLIMIT_FSIZE, &limit) == 0;

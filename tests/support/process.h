@@ -19,6 +19,7 @@ struct ProcessOptions {
   std::string program;                 // path
   std::vector<std::string> arguments;  // without the program's own name
   bool as_nobody = false;              // give up root first; nothing to do for other users
+  std::string stdin_path;              // instead of the test's own
   std::string stdout_path;             // instead of capturing what it prints
   bool stderr_is_terminal = false;     // a pseudo-terminal; captured all the same
   std::optional<rlim_t> file_size_limit;
