@@ -43,6 +43,7 @@ std::vector<std::string> objections(const ResultSet& set, const Launch& launch) 
 void add_launch(ResultSet& set, Launch launch) {
   if (set.files.empty()) {
     set.identity = std::move(launch.identity);
+    set.stock = std::move(launch.stock);
     set.metric_names = std::move(launch.metric_names);
   }
   set.files.push_back(std::move(launch.path));
@@ -53,8 +54,12 @@ void add_launch(ResultSet& set, Launch launch) {
     for (const auto& [metric, value] : medians.metrics) {
       benchmark.metrics[metric].push_back(value);
     }
+    benchmark.details.merge(medians.details);
   }
-  for (Absence& skip : launch.skips) set.skips.try_emplace(skip.name, std::move(skip.reason));
+  for (Absence& skip : launch.skips) {
+    if (!set.skips.try_emplace(skip.name, skip.reason).second) continue;
+    set.skip_list.push_back(std::move(skip));
+  }
   for (Absence& failure : launch.failures) {
     set.failures.try_emplace(failure.name, std::move(failure.reason));
   }
@@ -68,18 +73,25 @@ const BenchmarkSamples* ResultSet::find(const std::string& name) const {
 }
 
 Result<ResultSet> read_results(const std::string& path, const ReadOptions& options) {
-  const auto files = result_files(path);
-  if (!files) return std::unexpected(files.error());
+  return read_results(std::vector{path}, options);
+}
+
+Result<ResultSet> read_results(const std::vector<std::string>& paths, const ReadOptions& options) {
   ResultSet set;
-  set.path = path;
-  for (const std::string& file : *files) {
-    Result<Launch> launch = read_launch(file, options.metrics);
-    if (!launch) return std::unexpected(launch.error());
-    for (std::string& objection : objections(set, *launch)) {
-      if (!options.force) return wrong_result(objection + " (--force takes it nevertheless)");
-      set.forced.push_back(std::move(objection));
+  set.path = paths.size() == 1 ? paths.front()
+                               : fmt::format("{} and {} more", paths.front(), paths.size() - 1);
+  for (const std::string& path : paths) {
+    const auto files = result_files(path);
+    if (!files) return std::unexpected(files.error());
+    for (const std::string& file : *files) {
+      Result<Launch> launch = read_launch(file, options.metrics, options.details);
+      if (!launch) return std::unexpected(launch.error());
+      for (std::string& objection : objections(set, *launch)) {
+        if (!options.force) return wrong_result(objection + " (--force takes it nevertheless)");
+        set.forced.push_back(std::move(objection));
+      }
+      add_launch(set, std::move(*launch));
     }
-    add_launch(set, std::move(*launch));
   }
   return set;
 }

@@ -17,6 +17,7 @@ struct BenchmarkSamples {
   // One sample a launch, in the order of the files. A launch in which the case gave no number has
   // no sample.
   std::map<std::string, std::vector<double>, std::less<>> metrics;
+  CaseDetails details;  // of all launches together; only where asked for
 };
 
 // One side of a comparison: the launches that were read from one file or directory.
@@ -24,11 +25,13 @@ struct ResultSet {
   std::string path;
   std::vector<std::string> files;
   Identity identity;                                      // of the first file
+  Identity stock;                                         // of the first file
   std::vector<BenchmarkSamples> benchmarks;               // in the order in which they first occur
   std::map<std::string, std::string, std::less<>> skips;  // by name, the first reason
   std::map<std::string, std::string, std::less<>> failures;  // by name, the first message
-  std::vector<std::string> forced;                           // what only --force let through
-  std::vector<std::string> metric_names;                     // of the first benchmark
+  std::vector<Absence> skip_list;         // each skipped case once, in the order of the files
+  std::vector<std::string> forced;        // what only --force let through
+  std::vector<std::string> metric_names;  // of the first benchmark
 
   std::unordered_map<std::string, std::size_t> index;  // places in benchmarks, by name
 
@@ -39,11 +42,15 @@ struct ResultSet {
 struct ReadOptions {
   std::vector<std::string> metrics;  // which to keep
   bool force = false;
+  bool details = false;
 };
 
 // Reads a result file, or all *.json of a directory. Errors: those of read_launch(); a directory
 // without a result; and, unless forced, a dry run, a debug build, an incomplete run, or launches
 // that differ in identity. All name the file.
 Result<ResultSet> read_results(const std::string& path, const ReadOptions& options);
+
+// As above, for several files and directories that make up one side. `paths` is not empty.
+Result<ResultSet> read_results(const std::vector<std::string>& paths, const ReadOptions& options);
 
 }  // namespace bpfmark

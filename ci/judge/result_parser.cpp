@@ -60,10 +60,11 @@ struct Scalar {
 // Fields of one element of benchmarks[], skips[] or failures[].
 struct Entry {
   std::string name, run_type, time_unit;
-  std::string cause, support, error_message, skip_message;
+  std::string cause, support, remedy, capability, error_message, skip_message;
   bool error_occurred = false, skipped = false;
   double repetition_index = 0;
   std::vector<std::pair<std::string, double>> metrics;
+  CaseDetails details;
 };
 
 // The repetitions of one case.
@@ -71,6 +72,7 @@ struct CaseRepetitions {
   std::string name;
   std::vector<double> indices;
   std::map<std::string, std::vector<double>, std::less<>> metrics;
+  CaseDetails details;
 };
 
 // Keys of an entry that are numbers of the format, not measurements.
@@ -82,7 +84,8 @@ constexpr std::array<std::string_view, 6> kBookkeeping = {
 // whether to go on; after a refusal error() says why.
 class ResultHandler {
  public:
-  ResultHandler(const std::string& path, const std::vector<std::string>& wanted) : wanted_(wanted) {
+  ResultHandler(const std::string& path, const std::vector<std::string>& wanted, bool details)
+      : wanted_(wanted), details_(details) {
     launch_.path = path;
   }
 
@@ -126,6 +129,11 @@ class ResultHandler {
     const std::string& key() const { return keys[key_count - 1]; }
   };
 
+  // Within benchmarks[].histograms[].
+  bool is_in_histogram() const {
+    return details_ && section_ == Section::kBenchmarks && depth_ >= 5 &&
+           levels_[2].key() == "histograms" && levels_[3].is_array && !levels_[4].is_array;
+  }
   bool in_list() const { return section_ >= Section::kBenchmarks; }
   bool number(double value) { return scalar({.kind = Scalar::Kind::kNumber, .number = value}); }
   bool scalar(const Scalar& value);
@@ -135,6 +143,8 @@ class ResultHandler {
   bool add_field(const std::string& key, const Scalar& value);
   void add_text(const std::string& key, std::string_view text);
   void add_metric(const std::string& key, double value);
+  bool begin_detail();
+  bool add_detail(const Scalar& value);
   bool is_wanted(const std::string& key) const {
     return std::ranges::find(wanted_, key) != wanted_.end();
   }
@@ -148,6 +158,7 @@ class ResultHandler {
   }
 
   const std::vector<std::string>& wanted_;
+  bool details_;
   Launch launch_;
   std::string complaint_;
   std::vector<Level> levels_;
@@ -221,7 +232,40 @@ bool ResultHandler::begin(Shape shape) {
     if (shape != Shape::kObject) return refuse("expected an object");
     entry_ = {};
   }
+  if (depth_ >= 4 && section_ == Section::kBenchmarks && details_) return begin_detail();
   return true;
+}
+
+// An element of loads[], histograms[] or histograms[].buckets[] begins.
+bool ResultHandler::begin_detail() {
+  const std::string& list = levels_[2].key();
+  if (depth_ == 4 && levels_[3].is_array) {
+    if (list == "loads") ++entry_.details.loads;
+    if (list == "histograms") entry_.details.distributions.emplace_back();
+  }
+  if (depth_ == 6 && is_in_histogram() && levels_[4].key() == "buckets") {
+    entry_.details.distributions.back().buckets.emplace_back();
+  }
+  return true;
+}
+
+bool ResultHandler::add_detail(const Scalar& value) {
+  if (depth_ == 5 && levels_[4].key() == "name" && value.kind == Scalar::Kind::kString) {
+    entry_.details.distributions.back().name = value.text;
+  }
+  if (depth_ != 7 || levels_[4].key() != "buckets") return true;
+  Distribution& distribution = entry_.details.distributions.back();
+  Distribution::Bucket& bucket = distribution.buckets.back();
+  const std::size_t position = levels_[6].elements - 1;
+  if (position > 2 || value.kind != Scalar::Kind::kNumber) return refuse("expected three numbers");
+  (position == 0 ? bucket.lower_ns : position == 1 ? bucket.upper_ns : bucket.count) = value.number;
+  if (position < 2) return true;
+  const double previous_ns = distribution.buckets.size() < 2
+                                 ? 0
+                                 : distribution.buckets[distribution.buckets.size() - 2].upper_ns;
+  return (bucket.lower_ns >= previous_ns && bucket.upper_ns > bucket.lower_ns &&
+          bucket.count > 0) ||
+         refuse("not a bucket, or not in ascending order");
 }
 
 bool ResultHandler::enter(Shape shape) {
@@ -238,7 +282,7 @@ bool ResultHandler::scalar(const Scalar& value) {
   if (!begin(Shape::kScalar)) return false;
   if (section_ == Section::kContext && depth_ >= 2) return add_identity(value);
   if (in_list() && depth_ == 3) return add_field(levels_[2].key(), value);
-  return true;
+  return !is_in_histogram() || add_detail(value);
 }
 
 bool ResultHandler::end_object() {
@@ -248,12 +292,14 @@ bool ResultHandler::end_object() {
 }
 
 bool ResultHandler::add_identity(const Scalar& value) {
-  constexpr std::string_view kOurs = "context.bpfmark.", kBuildType = "context.library_build_type";
+  constexpr std::string_view kContext = "context.", kOurs = "context.bpfmark.";
   const std::string path = place();
   if (path.starts_with(kOurs)) {
     launch_.identity[path.substr(kOurs.size())] = value.as_text();
-  } else if (path == kBuildType) {
-    launch_.identity["library_build_type"] = value.as_text();
+  } else {
+    launch_.stock[path.substr(kContext.size())] = value.as_text();
+    if (path == "context.library_build_type")
+      launch_.identity["library_build_type"] = value.as_text();
   }
   return true;
 }
@@ -278,18 +324,21 @@ bool ResultHandler::add_field(const std::string& key, const Scalar& value) {
 }
 
 void ResultHandler::add_text(const std::string& key, std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, std::string Entry::*>, 7> kFields = {{
+  constexpr std::array<std::pair<std::string_view, std::string Entry::*>, 9> kFields = {{
       {"name", &Entry::name},
       {"run_type", &Entry::run_type},
       {"time_unit", &Entry::time_unit},
       {"cause", &Entry::cause},
       {"support", &Entry::support},
+      {"remedy", &Entry::remedy},
+      {"capability", &Entry::capability},
       {"error_message", &Entry::error_message},
       {"skip_message", &Entry::skip_message},
   }};
   for (const auto& [name, member] : kFields) {
     if (key == name) entry_.*member = text;
   }
+  if (key == "verdict") entry_.details.verdict = text;
 }
 
 void ResultHandler::add_metric(const std::string& key, double value) {
@@ -308,10 +357,13 @@ bool ResultHandler::finish_entry() {
   }
   switch (section_) {
     case Section::kSkips:
-      launch_.skips.push_back({entry_.name, fmt::format("{}: {}", entry_.support, entry_.cause)});
+      launch_.skips.push_back({.name = entry_.name,
+                               .reason = fmt::format("{}: {}", entry_.support, entry_.cause),
+                               .capability = entry_.capability,
+                               .remedy = entry_.remedy});
       return true;
     case Section::kFailures:
-      launch_.failures.push_back({entry_.name, entry_.error_message});
+      launch_.failures.push_back({.name = entry_.name, .reason = entry_.error_message});
       return true;
     case Section::kBenchmarks:
       return add_repetition();
@@ -327,11 +379,11 @@ bool ResultHandler::add_repetition() {
   if (entry_.run_type != "iteration") return refuse("run_type is neither iteration nor aggregate");
   // As Google Benchmark itself writes what gave no number.
   if (entry_.error_occurred) {
-    launch_.failures.push_back({entry_.name, entry_.error_message});
+    launch_.failures.push_back({.name = entry_.name, .reason = entry_.error_message});
     return true;
   }
   if (entry_.skipped) {
-    launch_.skips.push_back({entry_.name, entry_.skip_message});
+    launch_.skips.push_back({.name = entry_.name, .reason = entry_.skip_message});
     return true;
   }
   const std::optional<double> scale = ns_per(entry_.time_unit);
@@ -340,6 +392,7 @@ bool ResultHandler::add_repetition() {
   if (is_new) cases_.push_back({.name = entry_.name});
   CaseRepetitions& repetitions = cases_[found->second];
   repetitions.indices.push_back(entry_.repetition_index);
+  if (details_) repetitions.details.merge(entry_.details);
   for (const auto& [name, value] : entry_.metrics) {
     const bool in_time_unit = name == "real_time" || name == "cpu_time";
     repetitions.metrics[name].push_back(in_time_unit ? value * *scale : value);
@@ -378,20 +431,51 @@ Result<Launch> ResultHandler::finish() {
     for (const auto& [name, values] : repetitions.metrics) {
       if (const auto value = median(values)) medians.metrics.emplace(name, *value);
     }
+    medians.details = std::move(repetitions.details);
   }
   return std::move(launch_);
 }
 
 }  // namespace
 
+void Distribution::merge(const Distribution& other) {
+  std::vector<Bucket> all = std::move(buckets);
+  all.insert(all.end(), other.buckets.begin(), other.buckets.end());
+  std::ranges::stable_sort(all, {}, &Bucket::lower_ns);
+  buckets.clear();
+  for (const Bucket& bucket : all) {
+    const bool same = !buckets.empty() && buckets.back().lower_ns == bucket.lower_ns &&
+                      buckets.back().upper_ns == bucket.upper_ns;
+    if (same) {
+      buckets.back().count += bucket.count;
+    } else {
+      buckets.push_back(bucket);
+    }
+  }
+}
+
+void CaseDetails::merge(const CaseDetails& other) {
+  loads += other.loads;
+  if (verdict.empty() || verdict == "resolved") verdict = other.verdict;
+  for (const Distribution& distribution : other.distributions) {
+    const auto found = std::ranges::find(distributions, distribution.name, &Distribution::name);
+    if (found == distributions.end()) {
+      distributions.push_back(distribution);
+    } else {
+      found->merge(distribution);
+    }
+  }
+}
+
 Result<Launch> parse_launch(std::istream& in, const std::string& path,
-                            const std::vector<std::string>& metrics) {
-  ResultHandler handler(path, metrics);
+                            const std::vector<std::string>& metrics, bool details) {
+  ResultHandler handler(path, metrics, details);
   if (!json::sax_parse(in, &handler)) return std::unexpected(handler.error());
   return handler.finish();
 }
 
-Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics) {
+Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
+                           bool details) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -414,7 +498,7 @@ Result<Launch> read_launch(const std::string& path, const std::vector<std::strin
   in.open(path, std::ios::binary);
   if (!in) return system_error(errno, fmt::format("read {}", path));
   try {
-    return parse_launch(in, path, metrics);
+    return parse_launch(in, path, metrics, details);
   } catch (const std::ios_base::failure&) {  // What the standard library makes of a failed read().
     return system_error(errno, fmt::format("read {}", path));
   }

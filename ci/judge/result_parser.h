@@ -23,6 +23,28 @@ using Identity = std::map<std::string, std::string, std::less<>>;
 struct Absence {
   std::string name;
   std::string reason;
+  std::string capability, remedy;  // of a typed skip
+};
+
+// A latency distribution: buckets that are not empty, ascending, upper ends exclusive.
+struct Distribution {
+  struct Bucket {
+    double lower_ns = 0, upper_ns = 0, count = 0;
+  };
+  std::string name;
+  std::vector<Bucket> buckets;
+
+  // Adds the samples of another one.
+  void merge(const Distribution& other);
+};
+
+// What else is to be told about a case; read on demand.
+struct CaseDetails {
+  std::string verdict;    // where repetitions differ, one that is not "resolved"
+  std::size_t loads = 0;  // behind its interval, over all repetitions
+  std::vector<Distribution> distributions;
+
+  void merge(const CaseDetails& other);
 };
 
 // The numbers of one case in one launch: per metric the median over the repetitions. Times are in
@@ -30,27 +52,31 @@ struct Absence {
 struct CaseMedians {
   std::string name;
   std::map<std::string, double, std::less<>> metrics;
+  CaseDetails details;
 };
 
 // One result file, which is one launch of the program.
 struct Launch {
   std::string path;
   Identity identity;
+  Identity stock;  // the scalars of context that are Google Benchmark's: date, host_name ...
   std::vector<CaseMedians> cases;  // in the order of the file
   std::vector<Absence> skips;
   std::vector<Absence> failures;
   std::vector<std::string> metric_names;  // of its first benchmark
 };
 
-// Reads a whole result file, keeping the metrics that are named. Strict: what is not JSON, has a
-// key twice, is no result of this program, has another schema version, a field of the wrong type or
-// no number at all is an Error (kWrongResult), whose text names the file (`path`) and the line or
-// the place in the document. The fields of other writers are ignored, as the format demands.
+// Reads a whole result file, keeping the metrics that are named, and CaseDetails if asked. Strict:
+// what is not JSON, has a key twice, is no result of this program, has another schema version, a
+// field of the wrong type or no number at all is an Error (kWrongResult), whose text names the file
+// (`path`) and the line or the place in the document. The fields of other writers are ignored, as
+// the format demands.
 Result<Launch> parse_launch(std::istream& in, const std::string& path,
-                            const std::vector<std::string>& metrics);
+                            const std::vector<std::string>& metrics, bool details = false);
 
 // As above, from the file at `path`. Errors: also kSystem, and kWrongResult for an empty file, one
 // above kMaxResultBytes and one that is not a regular file.
-Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics);
+Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
+                           bool details = false);
 
 }  // namespace bpfmark

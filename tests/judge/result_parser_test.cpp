@@ -300,5 +300,62 @@ TEST_F(ReadLaunch, RefusesWhatIsNoRegularFile) {
               ErrorIs(ErrorKind::kWrongResult, path_ + ": not a regular file"));
 }
 
+nlohmann::ordered_json with_details() {
+  nlohmann::ordered_json entry = entry_of("a", {{"net_ns", 5}});
+  entry["verdict"] = "resolved";
+  entry["loads"] = {{{"net_ns", 5}}, {{"net_ns", 6}}};
+  entry["histograms"] = {{{"name", "caller"}, {"buckets", {{10, 11, 3}, {12, 16, 1}}}}};
+  return entry;
+}
+
+TEST(ResultParser, ReadsDetailsOnDemandAndAddsThemUpOverRepetitions) {
+  nlohmann::ordered_json result = empty_result(), second = with_details();
+  result["benchmarks"].push_back(with_details());
+  second["repetition_index"] = 1;
+  second["verdict"] = "not resolved";
+  result["benchmarks"].push_back(second);
+  std::istringstream in(result.dump());
+  const auto launch = parse_launch(in, "run.json", {"net_ns"}, true);
+  ASSERT_TRUE(launch) << launch.error().what;
+  const CaseDetails& details = launch->cases.front().details;
+  EXPECT_EQ(details.verdict, "not resolved");
+  EXPECT_EQ(details.loads, 4u);
+  ASSERT_EQ(details.distributions.size(), 1u);
+  EXPECT_EQ(details.distributions[0].name, "caller");
+  ASSERT_EQ(details.distributions[0].buckets.size(), 2u);
+  EXPECT_EQ(details.distributions[0].buckets[1].upper_ns, 16);
+  EXPECT_EQ(details.distributions[0].buckets[0].count, 6);
+  EXPECT_EQ(launch->stock.at("date"), "2026-01-01T00:00:00+00:00");
+}
+
+TEST(ResultParser, RefusesBucketsThatAreNone) {
+  using Buckets = std::vector<std::vector<double>>;
+  for (const Buckets& buckets :
+       {Buckets{{10, 10, 1}}, {{10, 11, 0}}, {{10, 11, 1}, {9, 10, 1}}, {{1, 2, 3, 4}}}) {
+    nlohmann::ordered_json result = empty_result(), entry = with_details();
+    entry["histograms"][0]["buckets"] = buckets;
+    result["benchmarks"].push_back(entry);
+    std::istringstream in(result.dump());
+    const auto launch = parse_launch(in, "run.json", {"net_ns"}, true);
+    ASSERT_FALSE(launch);
+    EXPECT_THAT(launch.error().what, ::testing::HasSubstr("benchmarks[0].histograms[0].buckets["));
+  }
+}
+
+TEST(ResultParser, KeepsWhatATypedSkipSays) {
+  nlohmann::ordered_json result = result_of({{"a", {{"net_ns", 5}}}});
+  result["skips"].push_back({{"name", "b"},
+                             {"capability", "fentry"},
+                             {"support", "not permitted"},
+                             {"cause", "EPERM"},
+                             {"remedy", "ask"}});
+  std::istringstream in(result.dump());
+  const auto launch = parse_launch(in, "run.json", {"net_ns"});
+  ASSERT_TRUE(launch);
+  EXPECT_EQ(launch->skips.at(0).reason, "not permitted: EPERM");
+  EXPECT_EQ(launch->skips.at(0).capability, "fentry");
+  EXPECT_EQ(launch->skips.at(0).remedy, "ask");
+}
+
 }  // namespace
 }  // namespace bpfmark
