@@ -51,6 +51,19 @@ else()
     list(APPEND bpfmark_missing "clang >= 16: found ${BPFMARK_CLANG_VERSION} (${BPFMARK_CLANG})")
   endif()
 endif()
+if(BPFMARK_TESTS AND BPFMARK_CLANG)
+  string(REPLACE "clang" "clang++" bpfmark_clangxx "${BPFMARK_CLANG}")
+  find_program(BPFMARK_CLANGXX NAMES "${bpfmark_clangxx}" DOC "clang++ that compiles the fuzzers")
+  # Asked by doing: where the library lies depends on the version and the distribution.
+  file(WRITE "${CMAKE_BINARY_DIR}/fuzzer_check.cpp"
+       "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n")
+  execute_process(COMMAND "${BPFMARK_CLANGXX}" -fsanitize=fuzzer "${CMAKE_BINARY_DIR}/fuzzer_check.cpp"
+                          -o "${CMAKE_BINARY_DIR}/fuzzer_check"
+                  RESULT_VARIABLE bpfmark_fuzzer_status OUTPUT_QUIET ERROR_QUIET)
+  if(NOT bpfmark_fuzzer_status EQUAL 0)
+    list(APPEND bpfmark_missing "libFuzzer for ${BPFMARK_CLANG}: not found (libclang-rt-19-dev)")
+  endif()
+endif()
 find_program(BPFMARK_BPFTOOL NAMES bpftool PATHS /usr/sbin /usr/local/sbin DOC "bpftool")
 if(NOT BPFMARK_BPFTOOL)
   list(APPEND bpfmark_missing "bpftool: not found")
