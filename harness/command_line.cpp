@@ -118,6 +118,12 @@ void add_own_options(CLI::App& app, RunOptions& options) {
       ->type_name("NAME,...");
   app.add_flag("--keep-rounds", options.measure.keep_samples,
                "put the time of every single batch into the result file");
+  app.add_flag("--keep-samples", options.measure.keep_trial_samples,
+               "put every single sample of a trial into the result file");
+  app.add_flag("--histogram", options.histograms,
+               "print distributions below their case, by powers of two");
+  app.add_flag("--drop-caches", options.measure.drop_caches,
+               "drop the machine's file-system caches before each load; slows all processes down");
 }
 
 // Google Benchmark's flags, with the spellings of its newest version. Those that the library itself

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "harness/run_options.h"
 
@@ -67,6 +68,25 @@ std::string table_row(const std::string& name, const Measurement& m, const std::
   return with_name(
       name, numbers(number(m.raw_ns * scale), number(m.floor_ns * scale), number(m.net_ns * scale),
                     interval, fmt::format("{}", m.loads.size()), verdict_name(m.verdict)));
+}
+
+std::string table_findings(const Measurement& m, bool histograms) {
+  std::string text;
+  const auto lost = m.findings.counters.find("lost");
+  if (lost != m.findings.counters.end() && lost->second > 0) {
+    text += fmt::format("    lost: {:.0f} events\n", lost->second);
+  }
+  for (const ForeignProgram& program : m.findings.foreign_programs) {
+    text += fmt::format("    also attached: {} {} (id {}, tag {}) at {}\n", program.type,
+                        program.name, program.id, program.tag, program.attach);
+  }
+  if (!histograms) return text;
+  for (const auto& [name, histogram] : m.findings.histograms) {
+    text += fmt::format("    {}, ns: {} samples\n", name, histogram.count());
+    std::istringstream lines(histogram.to_text());
+    for (std::string line; std::getline(lines, line);) text += fmt::format("    {}\n", line);
+  }
+  return text;
 }
 
 std::string table_aggregate(const std::string& name, double raw_ns, double floor_ns, double net_ns,

@@ -18,6 +18,10 @@ std::string table_head(const std::string& unit);
 std::string table_row(const std::string& name, const Measurement& measurement,
                       const std::string& unit);
 
+// What belongs below the row: events that were lost, programs of others that were in the way and,
+// with `histograms`, the distributions. Empty for most cases.
+std::string table_findings(const Measurement& measurement, bool histograms);
+
 // A line for an aggregate over repetitions ("mean", "cv" ...), of which only single numbers exist.
 // A percentage is given as a fraction.
 std::string table_aggregate(const std::string& name, double raw_ns, double floor_ns, double net_ns,

@@ -101,6 +101,13 @@ StolenTime StolenTime::read(int cpu) {
   return stolen;
 }
 
+Result<void> drop_caches() {
+  ::sync();
+  std::ofstream file("/proc/sys/vm/drop_caches");
+  if (!(file << "3" << std::flush)) return system_error(errno, "write /proc/sys/vm/drop_caches");
+  return {};
+}
+
 std::vector<int> allowed_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);

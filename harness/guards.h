@@ -28,6 +28,10 @@ struct StolenTime {
   static StolenTime read(int cpu);
 };
 
+// Writes dirty pages back and makes the kernel forget the page cache, directory entries and inodes
+// that it can: of the whole machine. Errors: kSystem.
+Result<void> drop_caches();
+
 // The CPUs this process may run on, ascending.
 std::vector<int> allowed_cpus();
 

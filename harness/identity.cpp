@@ -111,6 +111,9 @@ ordered_json cpu_identity(int cpu) {
     if (colon == std::string::npos) continue;
     const std::string key = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
     const std::string value = line.substr(std::min(colon + 2, line.size()));
+    if (key == "vendor_id") identity["vendor"] = value;
+    if (key == "cpu cores") identity["cores_per_socket"] = value;
+    if (key == "siblings") identity["threads_per_socket"] = value;
     if (key == "model name") identity["model"] = value;
     if (key == "cpu family") identity["family"] = value;
     if (key == "model") identity["model_number"] = value;
@@ -122,7 +125,24 @@ ordered_json cpu_identity(int cpu) {
   add_file(identity, "smt_active", sysfs + "smt/active");
   add_file(identity, "isolated", sysfs + "isolated");
   add_file(identity, "online", sysfs + "online");
+  add_file(identity, "numa_nodes", "/sys/devices/system/node/online");
   if (const auto vendor = hypervisor()) identity["hypervisor"] = *vendor;
+  return identity;
+}
+
+// What `free` prints, at the start of the run.
+ordered_json memory_identity() {
+  ordered_json identity;
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  for (std::uint64_t kibibytes = 0; file >> key >> kibibytes && std::getline(file, unit);) {
+    for (const auto& [name, field] :
+         {std::pair{"MemTotal:", "total_bytes"}, std::pair{"MemFree:", "free_bytes"},
+          std::pair{"MemAvailable:", "available_bytes"}, std::pair{"Cached:", "cached_bytes"},
+          std::pair{"SwapTotal:", "swap_total_bytes"}, std::pair{"SwapFree:", "swap_free_bytes"}}) {
+      if (key == name) identity[field] = kibibytes * 1024;
+    }
+  }
   return identity;
 }
 
@@ -131,6 +151,7 @@ ordered_json cpu_identity(int cpu) {
 ordered_json machine_identity(int cpu) {
   return {{"kernel", kernel_identity()},
           {"cpu", cpu_identity(cpu)},
+          {"memory", memory_identity()},
           {"user_clock_pair_ns", user_clock().pair_ns},
           {"user_clock_resolution_ns", user_clock().resolution_ns}};
 }

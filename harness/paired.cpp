@@ -104,9 +104,13 @@ Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions
   Result<std::unique_ptr<PairedLoad>> paired = load();
   if (!paired) return std::unexpected(paired.error());
   if (Result<void> warm = warm_up(plan, **paired, options.min_warm_up_s); !warm) return warm;
+  (*paired)->start();
   Result<LoadSample> sample = sample_rounds(plan, **paired, target_of(plan, options));
   if (!sample) return std::unexpected(sample.error());
   if (Result<void> done = (*paired)->finish(collected.findings); !done) return done;
+  if (!options.keep_trial_samples) {
+    for (Trial& trial : collected.findings.trials) trial.samples_ns = {};
+  }
   if (collected.programs.empty()) collected.programs = (*paired)->programs();
   collected.samples.push_back(std::move(*sample));
   return {};
@@ -120,6 +124,9 @@ int loads_of(const Plan& plan, const MeasureOptions& options) {
 
 Result<void> measure_load(const Plan& plan, const Loader& load, const MeasureOptions& options,
                           Collected& collected) {
+  if (options.drop_caches) {
+    if (Result<void> dropped = drop_caches(); !dropped) return dropped;
+  }
   Result<void> done;
   // The stacks of a thread, its own and the kernel's, are as much a matter of chance as the place
   // of a program: a new thread draws them anew.

@@ -26,6 +26,9 @@ class PairedLoad {
  public:
   virtual ~PairedLoad() = default;
 
+  // Called once, when the warm-up is over: what follows counts.
+  virtual void start() {}
+
   // Called before every batch, outside its clock and outside the watch for disturbance. The place
   // to attach and to detach: rounds go subject, floor, floor, subject, so the state changes twice a
   // round.
@@ -71,6 +74,8 @@ struct MeasureOptions {
       0;                 // untimed rounds of each load before the timed ones, at least this long
   bool dry_run = false;  // one load, the fewest rounds
   bool keep_samples = false;
+  bool keep_trial_samples = false;
+  bool drop_caches = false;  // of the file system, before each load
 };
 
 // Every fourth round does twice the operations in both arms; from these the N-against-2N check is

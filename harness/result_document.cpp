@@ -12,6 +12,7 @@
 
 #include "harness/capability.h"
 #include "harness/gbench_compat.h"
+#include "harness/trial.h"
 
 namespace bpfmark {
 namespace {
@@ -120,6 +121,18 @@ ordered_json trials_json(const std::vector<Trial>& trials) {
   return list;
 }
 
+ordered_json trial_checks_json(const std::vector<TrialCheck>& checks) {
+  ordered_json list = ordered_json::array();
+  for (const TrialCheck& check : checks) {
+    list.push_back({{"check", check.check},
+                    {"clock", check.clock},
+                    {"value_pct", check.value_pct},
+                    {"limit_pct", check.limit_pct},
+                    {"verdict", check.passed ? "passed" : "failed"}});
+  }
+  return list;
+}
+
 ordered_json foreign_json(const std::vector<ForeignProgram>& programs) {
   ordered_json list = ordered_json::array();
   for (const ForeignProgram& program : programs) {
@@ -138,6 +151,7 @@ void add_findings(ordered_json& entry, const Findings& findings) {
   };
   add("histograms", histograms_json(findings.histograms));
   add("trials", trials_json(findings.trials));
+  add("trial_checks", trial_checks_json(check_trials(findings.trials)));
   add("foreign_programs", foreign_json(findings.foreign_programs));
 }
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "harness/campaign.h"
@@ -43,6 +45,7 @@ nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& 
   identity["pinned_cpu"] = cpu.cpu;
   identity["pinned_cpu_reason"] = cpu.reason;
   if (options.measure.dry_run) identity["dry_run"] = true;
+  if (options.measure.drop_caches) identity["drop_caches"] = true;
   identity.update(machine_identity(cpu.cpu));
   return identity;
 }
@@ -164,6 +167,10 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
     if (Result<void> writable = check_writable(options.out_path); !writable) {
       return complain(kExitFailure, writable.error().what);
     }
+  }
+  if (options.measure.drop_caches && ::access("/proc/sys/vm/drop_caches", W_OK) != 0) {
+    return complain(kExitUsage, fmt::format("--drop-caches: /proc/sys/vm/drop_caches: {}",
+                                            std::strerror(errno)));
   }
   const Result<CpuChoice> cpu = pin(options);
   if (!cpu) return complain(options.cpu ? kExitUsage : kExitFailure, cpu.error().what);

@@ -24,6 +24,7 @@ struct RunOptions {
   std::string out_path;
   OutputFormat out_format = OutputFormat::kJson;
   bool display_aggregates_only = false;
+  bool histograms = false;  // in the table
   std::string time_unit = "ns";
   std::optional<int> cpu;  // absent: chosen
   std::string label;

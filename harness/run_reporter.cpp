@@ -49,6 +49,7 @@ void RunReporter::report_run(const Run& run) {
     document_.add_run(run, &**outcome);
     if (!options_.display_aggregates_only || options_.repetitions == 1) {
       print(table_row(name, **outcome, options_.time_unit));
+      print(table_findings(**outcome, options_.histograms));
     }
   }
 }

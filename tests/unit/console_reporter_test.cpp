@@ -54,6 +54,33 @@ TEST(Table, RowHoldsTimesIntervalNumberOfLoadsAndVerdict) {
                                          "..", "10.74", "8", "resolved"));
 }
 
+TEST(Table, FindingsAreNothingForMostCases) {
+  EXPECT_EQ(table_findings(measured(12, 2, 10, 1), true), "");
+}
+
+TEST(Table, FindingsNameWhatWasLostAndWhoWasInTheWay) {
+  Measurement m = measured(12, 2, 10, 1);
+  m.findings.counters["lost"] = 0;
+  EXPECT_EQ(table_findings(m, false), "");
+  m.findings.counters["lost"] = 3;
+  m.findings.foreign_programs.push_back(
+      {.id = 7, .type = "raw_tp", .name = "watcher", .tag = "00ff", .attach = "sys_enter"});
+  EXPECT_THAT(lines_of(table_findings(m, false)),
+              ElementsAre("    lost: 3 events",
+                          "    also attached: raw_tp watcher (id 7, tag 00ff) at sys_enter"));
+}
+
+TEST(Table, HistogramsAreShownOnRequest) {
+  Measurement m = measured(12, 2, 10, 1);
+  for (const std::uint64_t value : {100u, 101u, 300u}) m.findings.histogram("caller").record(value);
+  EXPECT_EQ(table_findings(m, false), "");
+  const auto lines = lines_of(table_findings(m, true));
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_EQ(lines[0], "    caller, ns: 3 samples");
+  EXPECT_THAT(lines[1], StartsWith("    [64, 128) "));
+  EXPECT_THAT(lines[3], StartsWith("    [256, 512) "));
+}
+
 TEST(Table, RowWithoutIntervalSaysSo) {
   Measurement m = measured(12, 2, 10, 0);
   m.net_interval.reset();
