@@ -28,7 +28,8 @@ Result<Round> run_round(const Plan& plan, PairedLoad& load, unsigned scale) {
     const SchedulerCounts before = SchedulerCounts::read();
     const Result<Batch> batch = load.run(arm, plan.ops_of(arm, scale));
     if (!batch) return std::unexpected(batch.error());
-    round.disturbed |= !before.same_as(SchedulerCounts::read());
+    const SchedulerCounts after = SchedulerCounts::read();
+    round.disturbed |= plan.waits ? before.cpu != after.cpu : !before.same_as(after);
     const bool subject = arm == Arm::kSubject;
     (subject ? round.subject_ns : round.floor_ns)[slot] = batch->elapsed_ns;
     (subject ? round.subject_user_ns : round.floor_user_ns)[slot] = batch->user_elapsed_ns;

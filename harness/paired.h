@@ -60,6 +60,7 @@ struct Plan {
   int rounds = 0;  // of one load
   int loads = 0;
   Pairing pairing = Pairing::kTwin;
+  bool waits = false;  // the operation gives up the CPU by itself, so a switch disturbs nothing
 
   // Operations of one batch of the arm in a round of the given scale.
   std::uint64_t ops_of(Arm arm, unsigned scale) const {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "harness/guards.h"
 #include "harness/paired.h"
 #include "harness/statistics.h"
 #include "tests/harness/fake_load.h"
@@ -111,17 +112,28 @@ TEST(Noise, OneLoadHasNoInterval) {
 
 // --- guards
 
-TEST(Disturbance, ThreadThatIsSwitchedOutInEveryBatchIsReported) {
-  const Plan plan = {.ops_per_batch = 10, .rounds = 4, .loads = 2};
-  FakeWork sleeping = claiming([](Arm arm, std::uint64_t ops) {
+FakeWork sleeping() {
+  return claiming([](Arm arm, std::uint64_t ops) {
     std::this_thread::sleep_for(std::chrono::microseconds(100));
     return (arm == Arm::kSubject ? 20.0 : 10.0) * static_cast<double>(ops);
   });
-  const auto m = measure(plan, loader_of(std::move(sleeping)), {});
+}
+
+TEST(Disturbance, ThreadThatIsSwitchedOutInEveryBatchIsReported) {
+  const Plan plan = {.ops_per_batch = 10, .rounds = 4, .loads = 2};
+  const auto m = measure(plan, loader_of(sleeping()), {});
   ASSERT_THAT(m, IsOk());
   EXPECT_EQ(m->disturbed_batches, m->batches);
   EXPECT_EQ(m->verdict, Verdict::kDisturbed);
   EXPECT_NEAR(m->net_ns, 10, 1e-9);  // the number is still there
+}
+
+TEST(Disturbance, SwitchIsNoneWhereTheOperationWaits) {
+  ASSERT_THAT(pin_to_cpu(allowed_cpus().back()), IsOk());
+  const Plan plan = {.ops_per_batch = 10, .rounds = 4, .loads = 2, .waits = true};
+  const auto m = measure(plan, loader_of(sleeping()), {});
+  ASSERT_THAT(m, IsOk());
+  EXPECT_EQ(m->disturbed_batches, 0);
 }
 
 // Every fifth round of batches sleeps and claims to have cost a thousand times as much.
