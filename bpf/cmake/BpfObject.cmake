@@ -9,6 +9,10 @@
 execute_process(COMMAND "${CMAKE_C_COMPILER}" -print-multiarch OUTPUT_VARIABLE bpf_multiarch
                 OUTPUT_STRIP_TRAILING_WHITESPACE)
 
+# What libbpf's headers call the machine whose registers a probe sees.
+string(REPLACE "x86_64" "x86" bpf_arch "${CMAKE_SYSTEM_PROCESSOR}")
+string(REPLACE "aarch64" "arm64" bpf_arch "${bpf_arch}")
+
 function(bpf_add_object name)
   set(source "${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c")
   set(object "${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o")
@@ -16,6 +20,7 @@ function(bpf_add_object name)
   add_custom_command(
     OUTPUT "${object}"
     COMMAND "${BPFMARK_CLANG}" -target bpf -mcpu=v3 -O2 -g -Wall -Werror
+            "-D__TARGET_ARCH_${bpf_arch}"
             "-I${PROJECT_SOURCE_DIR}" -isystem "/usr/include/${bpf_multiarch}"
             -MD -MF "${object}.d" -MT "${object}" -c "${source}" -o "${object}"
     DEPENDS "${source}" DEPFILE "${object}.d"

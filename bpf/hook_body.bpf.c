@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a program on a live hook does, once for all ways to attach: user space makes each of these
+// the type of program it wants before it loads it, so the instructions are the same by
+// construction. Only our own process is counted; the others pass through the comparison.
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+/* Maps that libbpf wants to find when it attaches to a USDT probe. */
+#include <bpf/usdt.bpf.h>
+
+#include "bpf/shared/hook_body.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u64 target_tgid; /* as the kernel numbers it, outside of all namespaces */
+const volatile int verdict;       /* lets things take their course, in the type's own terms */
+const volatile __u64 stack_flags;
+
+/* Runs for our process, events handed on, and what failed. */
+struct hook_counts counts;
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __type(key, __u32);
+  __type(value, __u64);
+} by_number SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __type(key, struct hook_key);
+  __type(value, __u64);
+} by_struct SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 20);
+} ring SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+} perf SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_STACK_TRACE);
+  __uint(max_entries, 1024);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, 127 * sizeof(__u64));
+} stacks SEC(".maps");
+
+#define HOOK_BODY(name)                                             \
+  static __always_inline void name(void* ctx);                      \
+  SEC("?hook") int body_##name(void* ctx) {                         \
+    if (bpf_get_current_pid_tgid() >> 32 == target_tgid) name(ctx); \
+    return verdict;                                                 \
+  }                                                                 \
+  static __always_inline void name(void* ctx)
+
+HOOK_BODY(empty) { asm volatile(""); }
+
+HOOK_BODY(counter) { counts.runs++; }
+
+HOOK_BODY(hash) {
+  __u32 key = (__u32)target_tgid;
+  __u64* value = bpf_map_lookup_elem(&by_number, &key);
+  if (value) (*value)++;
+}
+
+HOOK_BODY(hash_struct) {
+  struct hook_key key = {.tgid = target_tgid, .id = 1};
+  __u64* value = bpf_map_lookup_elem(&by_struct, &key);
+  if (value) (*value)++;
+}
+
+HOOK_BODY(ringbuf) {
+  struct hook_event* event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+  if (event) {
+    event->number = counts.events++;
+    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  } else {
+    counts.lost++;
+  }
+}
+
+HOOK_BODY(perfbuf) {
+  struct hook_event event = {.number = counts.events};
+  if (bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &event, sizeof(event)) == 0) {
+    counts.events++;
+  } else {
+    counts.lost++;
+  }
+}
+
+HOOK_BODY(stackid) {
+  if (bpf_get_stackid(ctx, &stacks, stack_flags) >= 0) {
+    counts.events++;
+  } else {
+    counts.lost++;
+  }
+}
