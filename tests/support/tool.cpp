@@ -34,8 +34,9 @@ std::optional<std::string> find(const std::vector<std::string>& places, int acce
 
 }  // namespace
 
-const Tool kComparePy = {
-    .name = "compare_py", .places = {"/usr/share/benchmark/compare.py"}, .interpreter = "python3"};
+const Tool kComparePy = {.name = "compare_py",
+                         .places = {"/usr/share/benchmark/compare.py"},
+                         .interpreter = "/usr/bin/python3"};
 const Tool kPromtool = {.name = "promtool",
                         .places = {BPFMARK_TOOLS_DIRECTORY "/promtool", "promtool"}};
 const Tool kXmllint = {.name = "xmllint", .places = {"xmllint"}};

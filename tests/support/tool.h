@@ -16,7 +16,7 @@ namespace bpfmark {
 struct Tool {
   std::string_view name;            // "promtool", "hdr_histogram_js"
   std::vector<std::string> places;  // paths, or names that are looked for in PATH; the first counts
-  std::string_view interpreter = {};  // looked for in PATH; none if the tool is executable
+  std::string_view interpreter = {};  // path or name as well; none if the tool is executable
 };
 
 extern const Tool kComparePy;       // Google Benchmark's
