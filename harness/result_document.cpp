@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/capability.h"
+#include "harness/csv.h"
 #include "harness/gbench_compat.h"
 #include "harness/trial.h"
 
@@ -282,7 +283,7 @@ std::string ResultDocument::csv() const {
     for (const std::string& column : columns) {
       const auto cell = entry.find(column);
       cells.push_back(cell == entry.end() ? ""
-                      : cell->is_string() ? fmt::format("\"{}\"", cell->get<std::string>())
+                      : cell->is_string() ? csv_cell(cell->get_ref<const std::string&>())
                                           : cell->dump());
     }
     text += fmt::format("{}\n", fmt::join(cells, ","));

@@ -328,6 +328,12 @@ TEST(ResultCsv, HasNoNestedValues) {
   EXPECT_THAT(one.csv(), HasSubstr("\"resolved\""));
 }
 
+TEST(ResultCsv, DoublesQuotesInsideText) {
+  ResultDocument one = document();
+  one.add_run(run_of("a \"b\", c", 1), nullptr);
+  EXPECT_THAT(one.csv(), HasSubstr("\n\"a \"\"b\"\", c\","));
+}
+
 TEST(PerNs, ConvertsToEveryUnit) {
   EXPECT_DOUBLE_EQ(per_ns("ns"), 1);
   EXPECT_DOUBLE_EQ(per_ns("us"), 1e-3);
