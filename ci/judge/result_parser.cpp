@@ -62,7 +62,7 @@ struct Entry {
   std::string name, run_type, time_unit;
   std::string cause, support, remedy, capability, error_message, skip_message;
   bool error_occurred = false, skipped = false;
-  double repetition_index = 0;
+  double repetition_index = 0, iterations = 0;
   std::vector<std::pair<std::string, double>> metrics;
   CaseDetails details;
 };
@@ -80,12 +80,14 @@ constexpr std::array<std::string_view, 6> kBookkeeping = {
     "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads",
     "iterations"};
 
+enum class Keep { kMedians, kDetails, kRows };  // each more than the one before
+
 // Receives the parser's events, so that no document is ever held in memory. Every event returns
 // whether to go on; after a refusal error() says why.
 class ResultHandler {
  public:
-  ResultHandler(const std::string& path, const std::vector<std::string>& wanted, bool details)
-      : wanted_(wanted), details_(details) {
+  ResultHandler(const std::string& path, const std::vector<std::string>& wanted, Keep keep)
+      : wanted_(wanted), details_(keep >= Keep::kDetails), rows_(keep == Keep::kRows) {
     launch_.path = path;
   }
 
@@ -129,11 +131,12 @@ class ResultHandler {
     const std::string& key() const { return keys[key_count - 1]; }
   };
 
-  // Within benchmarks[].histograms[].
-  bool is_in_histogram() const {
+  // Within benchmarks[].LIST[].
+  bool is_in_element_of(std::string_view list) const {
     return details_ && section_ == Section::kBenchmarks && depth_ >= 5 &&
-           levels_[2].key() == "histograms" && levels_[3].is_array && !levels_[4].is_array;
+           levels_[2].key() == list && levels_[3].is_array && !levels_[4].is_array;
   }
+  bool is_in_histogram() const { return is_in_element_of("histograms"); }
   bool in_list() const { return section_ >= Section::kBenchmarks; }
   bool number(double value) { return scalar({.kind = Scalar::Kind::kNumber, .number = value}); }
   bool scalar(const Scalar& value);
@@ -145,6 +148,7 @@ class ResultHandler {
   void add_metric(const std::string& key, double value);
   bool begin_detail();
   bool add_detail(const Scalar& value);
+  void add_trial_field(const Scalar& value);
   bool is_wanted(const std::string& key) const {
     return std::ranges::find(wanted_, key) != wanted_.end();
   }
@@ -158,7 +162,7 @@ class ResultHandler {
   }
 
   const std::vector<std::string>& wanted_;
-  bool details_;
+  bool details_, rows_;
   Launch launch_;
   std::string complaint_;
   std::vector<Level> levels_;
@@ -242,6 +246,7 @@ bool ResultHandler::begin_detail() {
   if (depth_ == 4 && levels_[3].is_array) {
     if (list == "loads") ++entry_.details.loads;
     if (list == "histograms") entry_.details.distributions.emplace_back();
+    if (list == "trials") entry_.details.trials.emplace_back();
   }
   if (depth_ == 6 && is_in_histogram() && levels_[4].key() == "buckets") {
     entry_.details.distributions.back().buckets.emplace_back();
@@ -268,6 +273,14 @@ bool ResultHandler::add_detail(const Scalar& value) {
          refuse("not a bucket, or not in ascending order");
 }
 
+void ResultHandler::add_trial_field(const Scalar& value) {
+  TrialStatistics& trial = entry_.details.trials.back();
+  const std::string& key = levels_[4].key();
+  if (value.kind == Scalar::Kind::kNumber) trial.figures[key] = value.number;
+  if (value.kind == Scalar::Kind::kString && key == "clock") trial.clock = value.text;
+  if (value.kind == Scalar::Kind::kString && key == "filter") trial.filter = value.text;
+}
+
 bool ResultHandler::enter(Shape shape) {
   if (depth_ == kMaxDepth) return refuse(fmt::format("nested deeper than {} levels", kMaxDepth));
   if (depth_ == levels_.size()) levels_.emplace_back();
@@ -282,6 +295,7 @@ bool ResultHandler::scalar(const Scalar& value) {
   if (!begin(Shape::kScalar)) return false;
   if (section_ == Section::kContext && depth_ >= 2) return add_identity(value);
   if (in_list() && depth_ == 3) return add_field(levels_[2].key(), value);
+  if (depth_ == 5 && is_in_element_of("trials")) add_trial_field(value);
   return !is_in_histogram() || add_detail(value);
 }
 
@@ -308,6 +322,7 @@ bool ResultHandler::add_field(const std::string& key, const Scalar& value) {
   switch (value.kind) {
     case Scalar::Kind::kNumber:
       if (key == "repetition_index") entry_.repetition_index = value.number;
+      if (key == "iterations") entry_.iterations = value.number;
       if (section_ == Section::kBenchmarks) add_metric(key, value.number);
       return true;
     case Scalar::Kind::kString:
@@ -345,7 +360,9 @@ void ResultHandler::add_metric(const std::string& key, double value) {
   if (cases_.empty() && std::ranges::find(kBookkeeping, key) == kBookkeeping.end()) {
     launch_.metric_names.push_back(key);
   }
-  if (is_wanted(key)) entry_.metrics.emplace_back(key, value);
+  const bool is_kept =
+      rows_ ? std::ranges::find(kBookkeeping, key) == kBookkeeping.end() : is_wanted(key);
+  if (is_kept) entry_.metrics.emplace_back(key, value);
 }
 
 bool ResultHandler::finish_entry() {
@@ -393,9 +410,16 @@ bool ResultHandler::add_repetition() {
   CaseRepetitions& repetitions = cases_[found->second];
   repetitions.indices.push_back(entry_.repetition_index);
   if (details_) repetitions.details.merge(entry_.details);
-  for (const auto& [name, value] : entry_.metrics) {
-    const bool in_time_unit = name == "real_time" || name == "cpu_time";
-    repetitions.metrics[name].push_back(in_time_unit ? value * *scale : value);
+  for (auto& [name, value] : entry_.metrics) {
+    if (name == "real_time" || name == "cpu_time") value *= *scale;
+    repetitions.metrics[name].push_back(value);
+  }
+  if (rows_) {
+    launch_.rows.push_back({.name = entry_.name,
+                            .repetition = entry_.repetition_index,
+                            .iterations = entry_.iterations,
+                            .metrics = {entry_.metrics.begin(), entry_.metrics.end()},
+                            .details = std::move(entry_.details)});
   }
   return true;
 }
@@ -465,17 +489,19 @@ void CaseDetails::merge(const CaseDetails& other) {
       found->merge(distribution);
     }
   }
+  trials.insert(trials.end(), other.trials.begin(), other.trials.end());
 }
 
-Result<Launch> parse_launch(std::istream& in, const std::string& path,
-                            const std::vector<std::string>& metrics, bool details) {
-  ResultHandler handler(path, metrics, details);
+namespace {
+
+Result<Launch> parse(std::istream& in, const std::string& path,
+                     const std::vector<std::string>& metrics, Keep keep) {
+  ResultHandler handler(path, metrics, keep);
   if (!json::sax_parse(in, &handler)) return std::unexpected(handler.error());
   return handler.finish();
 }
 
-Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
-                           bool details) {
+Result<Launch> read(const std::string& path, const std::vector<std::string>& metrics, Keep keep) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -498,10 +524,28 @@ Result<Launch> read_launch(const std::string& path, const std::vector<std::strin
   in.open(path, std::ios::binary);
   if (!in) return system_error(errno, fmt::format("read {}", path));
   try {
-    return parse_launch(in, path, metrics, details);
+    return parse(in, path, metrics, keep);
   } catch (const std::ios_base::failure&) {  // What the standard library makes of a failed read().
     return system_error(errno, fmt::format("read {}", path));
   }
 }
+
+}  // namespace
+
+Result<Launch> parse_launch(std::istream& in, const std::string& path,
+                            const std::vector<std::string>& metrics, bool details) {
+  return parse(in, path, metrics, details ? Keep::kDetails : Keep::kMedians);
+}
+
+Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
+                           bool details) {
+  return read(path, metrics, details ? Keep::kDetails : Keep::kMedians);
+}
+
+Result<Launch> parse_rows(std::istream& in, const std::string& path) {
+  return parse(in, path, {}, Keep::kRows);
+}
+
+Result<Launch> read_rows(const std::string& path) { return read(path, {}, Keep::kRows); }
 
 }  // namespace bpfmark

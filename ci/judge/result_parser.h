@@ -38,11 +38,18 @@ struct Distribution {
   void merge(const Distribution& other);
 };
 
+// An element of "trials": the statistics of one trial, by the name of the field.
+struct TrialStatistics {
+  std::string clock, filter;
+  std::map<std::string, double, std::less<>> figures;  // "trial", "avg_ns", "count" ...
+};
+
 // What else is to be told about a case; read on demand.
 struct CaseDetails {
   std::string verdict;    // where repetitions differ, one that is not "resolved"
   std::size_t loads = 0;  // behind its interval, over all repetitions
   std::vector<Distribution> distributions;
+  std::vector<TrialStatistics> trials;  // in the order of the file
 
   void merge(const CaseDetails& other);
 };
@@ -55,6 +62,15 @@ struct CaseMedians {
   CaseDetails details;
 };
 
+// One repetition of a case, with every number that the file has for it.
+struct ResultRow {
+  std::string name;
+  double repetition = 0;
+  double iterations = 0;
+  std::map<std::string, double, std::less<>> metrics;  // real_time in ns
+  CaseDetails details;
+};
+
 // One result file, which is one launch of the program.
 struct Launch {
   std::string path;
@@ -64,6 +80,7 @@ struct Launch {
   std::vector<Absence> skips;
   std::vector<Absence> failures;
   std::vector<std::string> metric_names;  // of its first benchmark
+  std::vector<ResultRow> rows;            // only from read_rows(), in the order of the file
 };
 
 // Reads a whole result file, keeping the metrics that are named, and CaseDetails if asked. Strict:
@@ -78,5 +95,9 @@ Result<Launch> parse_launch(std::istream& in, const std::string& path,
 // above kMaxResultBytes and one that is not a regular file.
 Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
                            bool details = false);
+
+// As above, with `rows`: every number of every repetition, and its details.
+Result<Launch> parse_rows(std::istream& in, const std::string& path);
+Result<Launch> read_rows(const std::string& path);
 
 }  // namespace bpfmark

@@ -342,6 +342,38 @@ TEST(ResultParser, RefusesBucketsThatAreNone) {
   }
 }
 
+TEST(ResultParser, KeepsEveryRepetitionAsARowOnDemand) {
+  nlohmann::ordered_json result = empty_result(), first = with_details(), mean = with_details();
+  first["time_unit"] = "us";
+  first["trials"] = {{{"trial", 1},
+                      {"clock", "caller"},
+                      {"filter", "iqr"},
+                      {"avg_ns", 7},
+                      {"samples_ns", {1, 2}}}};
+  mean["run_type"] = "aggregate";
+  nlohmann::ordered_json second = entry_of("a", {{"p99_ns", 9}}, 1);
+  for (const auto& entry : {first, mean, second}) result["benchmarks"].push_back(entry);
+  std::istringstream in(result.dump());
+  const auto launch = parse_rows(in, "run.json");
+  ASSERT_TRUE(launch) << launch.error().what;
+  ASSERT_EQ(launch->rows.size(), 2u);
+  const ResultRow& row = launch->rows[0];
+  EXPECT_EQ(row.name, "a");
+  EXPECT_EQ(row.iterations, 4096);
+  EXPECT_EQ(row.details.verdict, "resolved");
+  EXPECT_EQ(row.metrics.at("real_time"), 12500);
+  EXPECT_EQ(row.metrics.at("net_ns"), 5);
+  EXPECT_FALSE(row.metrics.contains("repetition_index"));
+  ASSERT_EQ(row.details.trials.size(), 1u);
+  EXPECT_EQ(row.details.trials[0].clock, "caller");
+  EXPECT_EQ(row.details.trials[0].filter, "iqr");
+  EXPECT_EQ(row.details.trials[0].figures.at("avg_ns"), 7);
+  EXPECT_EQ(row.details.distributions.at(0).buckets.size(), 2u);
+  EXPECT_EQ(launch->rows[1].repetition, 1);
+  EXPECT_EQ(launch->rows[1].metrics.at("p99_ns"), 9);
+  EXPECT_FALSE(launch->rows[1].metrics.contains("net_ns"));
+}
+
 TEST(ResultParser, KeepsWhatATypedSkipSays) {
   nlohmann::ordered_json result = result_of({{"a", {{"net_ns", 5}}}});
   result["skips"].push_back({{"name", "b"},
