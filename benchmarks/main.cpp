@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "benchmarks/families.h"
 #include "ci/judge/compare_command.h"
+#include "ci/judge/export_command.h"
 #include "harness/commands.h"
 
 int main(int argc, char** argv) {
   bpfmark::Registry registry;
   bpfmark::register_all(registry, bpfmark::Capabilities::instance());
-  return bpfmark::run_program(argc, argv, registry, {bpfmark::add_compare_command});
+  return bpfmark::run_program(argc, argv, registry,
+                              {bpfmark::add_compare_command, bpfmark::add_export_command});
 }

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "ci/judge/compare_report.h"
+#include "ci/judge/junit.h"
+#include "harness/csv.h"
 
 namespace bpfmark {
 namespace {
@@ -57,12 +59,6 @@ ordered_json row_json(const Row& row) {
   return entry;
 }
 
-std::string csv_text(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
-}
-
 template <class T>
 std::string csv_number(const std::optional<T>& value) {
   return value ? fmt::format("{}", *value) : "";
@@ -71,50 +67,8 @@ std::string csv_number(const std::optional<T>& value) {
 // A row without a number: all cells between the name and the verdict are empty.
 std::string csv_empty_row(const std::string& name, std::string_view verdict,
                           const std::string& reason) {
-  return fmt::format("{},,,,,,,,,,,,,,,,,{},,{}\n", csv_text(name), verdict, csv_text(reason));
+  return fmt::format("{},,,,,,,,,,,,,,,,,{},,{}\n", csv_cell(name), verdict, csv_cell(reason));
 }
-
-// Escapes for text and attributes; control characters have no form in XML 1.0.
-std::string xml_text(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-    }
-  }
-  return escaped;
-}
-
-struct TestCases {
-  std::string text;
-  std::size_t count = 0, failures = 0, skipped = 0;
-
-  // `outcome` is "failure", "skipped" or empty.
-  void add(const std::string& name, std::string_view outcome, const std::string& message) {
-    const std::string family = name.substr(0, name.find('/'));
-    ++count;
-    failures += outcome == "failure";
-    skipped += outcome == "skipped";
-    text +=
-        fmt::format("    <testcase classname=\"{}\" name=\"{}\"", xml_text(family), xml_text(name));
-    text += outcome.empty()
-                ? "/>\n"
-                : fmt::format("><{} message=\"{}\"/></testcase>\n", outcome, xml_text(message));
-  }
-};
 
 std::string estimate_text(const Row& row) {
   std::string text = fmt::format("{} {:.4g}", scale_name(row), row.estimate);
@@ -177,12 +131,12 @@ std::string comparison_csv(const Comparison& comparison) {
     if (row.interval) lo = row.interval->lo, hi = row.interval->hi;
     if (!row.metric.exact) noise_floor = row.noise_floor;
     text += fmt::format(
-        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(row.name),
-        csv_text(row.metric.name), csv_text(row.old_label), csv_text(row.new_label), row.old_n,
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_cell(row.name),
+        csv_cell(row.metric.name), csv_cell(row.old_label), csv_cell(row.new_label), row.old_n,
         row.new_n, row.old_median, row.new_median, scale_name(row), row.estimate, csv_number(lo),
         csv_number(hi), csv_number(row.p), csv_number(row.p_holm), csv_number(row.cliffs_delta),
         row.cliffs_delta ? cliffs_delta_class(*row.cliffs_delta) : "", csv_number(noise_floor),
-        change_name(row.change), csv_number(row.detectable), csv_text(row.reason));
+        change_name(row.change), csv_number(row.detectable), csv_cell(row.reason));
   }
   for (const MissingRow& m : comparison.missing) {
     text += csv_empty_row(m.name, "missing", fmt::format("{}: {}", m.side, m.reason));
@@ -194,35 +148,26 @@ std::string comparison_csv(const Comparison& comparison) {
 }
 
 std::string comparison_junit(const Comparison& comparison, const ExitRules& rules) {
-  TestCases cases;
+  JunitCases cases;
   for (const Row& row : comparison.rows) {
     const bool is_failure = row.change == Change::kRegression && !comparison.is_column_comparison();
     cases.add(
         shown_name(row),
-        is_failure                            ? "failure"
-        : row.change == Change::kInconclusive ? "skipped"
-                                              : "",
+        is_failure                            ? JunitOutcome::kFailed
+        : row.change == Change::kInconclusive ? JunitOutcome::kSkipped
+                                              : JunitOutcome::kPassed,
         is_failure ? fmt::format("{}: {}", shown_change(row), estimate_text(row)) : row.reason);
   }
   for (const MissingRow& m : comparison.missing) {
     const bool excused = rules.allow_missing && !m.failed_in_new;
-    cases.add(m.name, excused ? "skipped" : "failure",
+    cases.add(m.name, excused ? JunitOutcome::kSkipped : JunitOutcome::kFailed,
               fmt::format("no number in {}: {}", m.side, m.reason));
   }
-  for (const Absence& a : comparison.unmeasured) cases.add(a.name, "skipped", a.reason);
-  std::string properties;
-  for (const std::string& forced : comparison.forced) {
-    properties += fmt::format("      <property name=\"forced\" value=\"{}\"/>\n", xml_text(forced));
-  }
-  if (!properties.empty()) {
-    properties = fmt::format("    <properties>\n{}    </properties>\n", properties);
-  }
-  const std::string counts = fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\"",
-                                         cases.count, cases.failures, cases.skipped);
-  return fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {0}>\n"
-      "  <testsuite name=\"bench compare\" {0}>\n{1}{2}  </testsuite>\n</testsuites>\n",
-      counts, properties, cases.text);
+  for (const Absence& a : comparison.unmeasured)
+    cases.add(a.name, JunitOutcome::kSkipped, a.reason);
+  std::vector<JunitProperty> properties;
+  for (const std::string& forced : comparison.forced) properties.push_back({"forced", forced});
+  return junit_document("bench compare", properties, cases);
 }
 
 }  // namespace bpfmark

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ci/judge/compare_formats.h"
+#include "ci/judge/shown_text.h"
 #include "harness/console_reporter.h"
 
 namespace bpfmark {
@@ -18,17 +19,10 @@ namespace {
 constexpr int kNameColumns = 34;
 constexpr std::size_t kShownForced = 10;
 
-// Four significant digits, but never more than three decimals: 0.123, 12.35, 1235.
-std::string number(double value) {
-  const double size = std::fabs(value);
-  const int decimals = size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
-  return size < 1e7 ? fmt::format("{:.{}f}", value, decimals) : fmt::format("{:.2e}", value);
-}
-
 // An amount of change: a fraction in percent, a difference in the unit of the metric.
 std::string amount(const Row& row, double value) {
   if (row.as_ratio) return fmt::format("{:.1f} %", value * 100);
-  return number(value) + (row.metric.is_ns ? " ns" : "");
+  return shown_number(value) + (row.metric.is_ns ? " ns" : "");
 }
 
 struct Cells {
@@ -37,13 +31,13 @@ struct Cells {
 
 Cells cells_of(const Row& row) {
   Cells cells;
-  cells.old_value = number(row.old_median);
-  cells.new_value = number(row.new_median);
+  cells.old_value = shown_number(row.old_median);
+  cells.new_value = shown_number(row.new_median);
   cells.estimate =
-      fmt::format("{}{}", row.as_ratio || row.estimate < 0 ? "" : "+", number(row.estimate));
-  cells.interval = row.interval
-                       ? fmt::format("{} .. {}", number(row.interval->lo), number(row.interval->hi))
-                       : "-";
+      fmt::format("{}{}", row.as_ratio || row.estimate < 0 ? "" : "+", shown_number(row.estimate));
+  cells.interval = row.interval ? fmt::format("{} .. {}", shown_number(row.interval->lo),
+                                              shown_number(row.interval->hi))
+                                : "-";
   cells.n = fmt::format("{}/{}", row.old_n, row.new_n);
   cells.p = row.p_holm ? fmt::format("{:.2g}", *row.p_holm) : "-";
   cells.effect = row.cliffs_delta ? fmt::format("{:+.2f}", *row.cliffs_delta) : "-";
@@ -141,15 +135,6 @@ std::string table(const Comparison& comparison) {
   }
   for (const std::string& line : tail_lines(comparison)) text += line + "\n";
   return text + fmt::format("\n{}\n{}\n", summary_line(comparison), rule_line(comparison));
-}
-
-std::string markdown_text(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::string_view("\\`*_|<>[]").contains(c)) escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
 }
 
 constexpr std::string_view kMarkdownHead =

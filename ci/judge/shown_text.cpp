@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ci/judge/shown_text.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace bpfmark {
+
+std::string shown_number(double value) {
+  const double size = std::fabs(value);
+  const int decimals = size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
+  return size < 1e7 ? fmt::format("{:.{}f}", value, decimals) : fmt::format("{:.2e}", value);
+}
+
+std::string markdown_text(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("\\`*_|<>[]").contains(c)) escaped += '\\';
+    escaped += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return escaped;
+}
+
+}  // namespace bpfmark
