@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <limits>
@@ -17,8 +18,8 @@ namespace {
 
 // Device interrupts per CPU since boot: the numbered lines of /proc/interrupts, one column per
 // online CPU. Empty if the file cannot be read.
-std::vector<std::uint64_t> device_interrupts(std::vector<int>& cpus) {
-  std::ifstream file("/proc/interrupts");
+std::vector<std::uint64_t> device_interrupts(std::vector<int>& cpus, const std::string& root = "") {
+  std::ifstream file(root + "/proc/interrupts");
   std::string line;
   if (!std::getline(file, line)) return {};
   std::istringstream header(line);
@@ -138,6 +139,14 @@ CpuChoice quietest_cpu() {
     }
   }
   return best;
+}
+
+std::optional<double> device_interrupts_of(int cpu, const std::string& root) {
+  std::vector<int> columns;
+  const std::vector<std::uint64_t> interrupts = device_interrupts(columns, root);
+  const auto column = std::ranges::find(columns, cpu);
+  if (interrupts.empty() || column == columns.end()) return std::nullopt;
+  return static_cast<double>(interrupts[static_cast<std::size_t>(column - columns.begin())]);
 }
 
 Result<void> pin_to_cpu(int cpu) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "harness/result.h"
@@ -43,6 +45,10 @@ struct CpuChoice {
 // The allowed CPU with the fewest device interrupts so far; among equals the highest number, and
 // CPU 0 only if there is no other.
 CpuChoice quietest_cpu();
+
+// Device interrupts that `cpu` has taken since boot, of the /proc below `root`. Absent if they
+// cannot be read.
+std::optional<double> device_interrupts_of(int cpu, const std::string& root = "");
 
 // Pins the calling thread and checks that it took effect. Errors: kSystem.
 Result<void> pin_to_cpu(int cpu);
