@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "tests/smoke/bench_program.h"
+#include "tests/support/promised.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/tool.h"
 
 namespace bpfmark {
 namespace {
@@ -146,6 +148,40 @@ TEST(Repetitions, AggregatesOnlyShowsThemButTheFileKeepsAll) {
   EXPECT_THAT(run.out, HasSubstr("clock/read:user_monotonic_mean"));
   EXPECT_THAT(run.out, Not(HasSubstr("clock/read:user_monotonic ")));
   EXPECT_THAT(parsed_file(path)["benchmarks"], SizeIs(6));
+}
+
+// --- programs of others
+
+TEST(ResultFile, IsReadByComparePyAndIsExported) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("run.json");
+  ASSERT_THAT(run_bench({kDryRun, kOneCase, "--benchmark_repetitions=2", "--label=a \"b\", c",
+                         "--benchmark_out=" + path}),
+              ExitsWith(0));
+  const ProcessResult exported = run_bench(
+      {"export", "--format=openmetrics", "--force", path, "-o", directory.file("x.prom")});
+  EXPECT_THAT(exported, ExitsWith(0));
+  const auto metrics = run_tool(kPromtool, {"check", "metrics"}, directory.file("x.prom"));
+  if (!metrics) BPFMARK_SKIP_OR_FAIL(metrics.error());
+  EXPECT_THAT(*metrics, ExitsWith(0));
+  const auto compared = run_tool(kComparePy, {"--no-color", "benchmarks", path, path});
+  if (!compared) BPFMARK_SKIP_OR_FAIL(compared.error());
+  EXPECT_THAT(*compared, ExitsWith(0));
+  EXPECT_THAT(compared->out, HasSubstr("clock/read:user_monotonic"));
+}
+
+TEST(Rerun, RunsAgainWhatTheFileRecords) {
+  const TemporaryDirectory directory;
+  const std::string first = directory.file("1.json"), second = directory.file("2.json");
+  ASSERT_THAT(run_bench({kDryRun, kOneCase, "--label=it's", "--benchmark_out=" + first}),
+              ExitsWith(0));
+  EXPECT_THAT(run_bench({"rerun", first, "-o", second, "--", "--benchmark_repetitions=2"}),
+              ExitsWith(0));
+  const nlohmann::json document = parsed_file(second);
+  EXPECT_EQ(document["context"]["bpfmark"]["label"], "it's");
+  EXPECT_EQ(document["context"]["bpfmark"]["dry_run"], true);
+  EXPECT_EQ(names_of(document["benchmarks"])[0], "clock/read:user_monotonic");
+  EXPECT_EQ(document["benchmarks"][0]["repetitions"], 2);
 }
 
 // --- other forms
