@@ -12,19 +12,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "harness/first_line.h"
 #include "harness/guards.h"
 
 namespace bpfmark {
 namespace {
-
-std::optional<std::string> first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!file) return std::nullopt;
-  std::getline(file, line);
-  if (file.bad()) return std::nullopt;
-  return line;
-}
 
 class Facts {
  public:

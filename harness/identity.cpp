@@ -19,18 +19,12 @@
 
 #include "harness/build_info.h"
 #include "harness/clock.h"
+#include "harness/first_line.h"
 
 namespace bpfmark {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::optional<std::string> first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  return line;
-}
 
 void add_file(ordered_json& to, const char* key, const std::string& path) {
   if (const auto line = first_line(path)) to[key] = *line;

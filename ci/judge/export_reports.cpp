@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ci/judge/compare_report.h"
@@ -49,15 +50,12 @@ std::string markdown_case(const std::vector<const ResultRow*>& rows) {
     const auto value = medians.find(metric);
     return value == medians.end() ? std::string("-") : shown_number(value->second);
   };
-  std::string verdict;
-  for (const ResultRow* row : rows) {
-    if (!verdict.contains(row->details.verdict))
-      verdict += fmt::format("{}{}", verdict.empty() ? "" : ", ", row->details.verdict);
-  }
+  std::set<std::string> verdicts;
+  for (const ResultRow* row : rows) verdicts.insert(row->details.verdict);
   return fmt::format("| {} | {} | {} | {} | {} .. {} | {} | {} |\n",
                      markdown_text(rows.front()->name), cell("real_time"), cell("floor_ns"),
                      cell("net_ns"), cell("net_lo_ns"), cell("net_hi_ns"), rows.size(),
-                     markdown_text(verdict));
+                     markdown_text(fmt::format("{}", fmt::join(verdicts, ", "))));
 }
 
 // In the data of a workflow command, and in a property of it.

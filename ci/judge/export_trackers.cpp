@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "ci/judge/export.h"
 #include "ci/judge/export_cases.h"
@@ -60,11 +61,12 @@ Result<std::string> export_bencher(const ExportInput& input) {
 
 Result<std::string> export_otava(const ExportInput& input) {
   std::vector<std::map<std::string, double>> rows;
-  std::vector<std::string> columns;
+  std::vector<std::string> columns;  // in the order in which they first occur
+  std::set<std::string> known;
   for (const Launch& launch : input.launches) {
     auto& row = rows.emplace_back();
     for (const ExportedCase& c : exported_cases(launch).cases) {
-      if (std::ranges::find(columns, c.name) == columns.end()) columns.push_back(c.name);
+      if (known.insert(c.name).second) columns.push_back(c.name);
       row[c.name] = c.net_ns;
     }
   }

@@ -11,11 +11,11 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <sstream>
 
 #include "harness/environment.h"
+#include "harness/first_line.h"
 
 namespace bpfmark {
 namespace {
@@ -35,13 +35,6 @@ constexpr std::array kFixedSettings = {
     // Samples of perf are interrupts; one a second is the least.
     FixedSetting{"/proc/sys/kernel/perf_event_max_sample_rate", "1"},
 };
-
-std::optional<std::string> read_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  return line;
-}
 
 // 0 or errno. Settings take a whole value in one write.
 int write_line(const std::string& path, const std::string& value) {
@@ -65,12 +58,12 @@ std::string cpu_list(const std::vector<int>& cpus) {
   return text;
 }
 
-class Plan {
+class Planner {
  public:
-  explicit Plan(const TuneOptions& options) : options_(options) {}
+  explicit Planner(const TuneOptions& options) : options_(options) {}
 
   std::optional<std::string> read(const std::string& path) const {
-    return read_line(options_.root + path);
+    return first_line(options_.root + path);
   }
 
   void want(const std::string& path, const std::string& wanted) {
@@ -133,7 +126,7 @@ TuneStep change(const TunedSetting& setting, const std::string& value) {
   if (const int errnum = write_line(setting.path, value); errnum != 0) {
     return failed(setting, errnum);
   }
-  const auto now = read_line(setting.path);
+  const auto now = first_line(setting.path);
   if (now != value) {
     write_line(setting.path, setting.former);
     return {TuneStep::Outcome::kFailed, setting,
@@ -143,7 +136,7 @@ TuneStep change(const TunedSetting& setting, const std::string& value) {
 }
 
 TuneStep restore(const TunedSetting& setting) {
-  const auto now = read_line(setting.path);
+  const auto now = first_line(setting.path);
   if (!now) return {TuneStep::Outcome::kFailed, setting, "cannot be read"};
   if (*now == setting.former) return {TuneStep::Outcome::kUnchanged, setting, ""};
   if (*now != setting.wanted) {
@@ -155,7 +148,7 @@ TuneStep restore(const TunedSetting& setting) {
 }  // namespace
 
 std::vector<TunedSetting> tune_plan(const TuneOptions& options) {
-  Plan plan(options);
+  Planner plan(options);
   plan.want_governor();
   for (const auto& [path, wanted] : kFixedSettings) plan.want(path, wanted);
   plan.want_interrupts_elsewhere();
