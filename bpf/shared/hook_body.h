@@ -4,6 +4,14 @@
 
 #include <linux/types.h>
 
+/* A program of ours goes on if the process agrees with `tgid` in the bits of `mask`: a mask of 0
+ * takes everybody, for hooks that only we pass. A tgid is the kernel's, outside of all namespaces.
+ */
+struct hook_filter {
+  __u64 tgid;
+  __u64 mask;
+};
+
 /* What the bodies counted since the load. Written on one CPU: only our pinned thread passes the
  * filter. */
 struct hook_counts {
