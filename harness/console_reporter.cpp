@@ -49,6 +49,26 @@ std::string numbers(const std::string& raw, const std::string& floor, const std:
   return fmt::format("{} {:>20} {:>4} {}", times(raw, floor, net), interval, n, verdict);
 }
 
+std::string range(const std::optional<Interval>& interval, double scale) {
+  if (!interval) return "-";
+  return fmt::format("{} .. {}", number(interval->lo * scale), number(interval->hi * scale));
+}
+
+// What a row has besides: how much dearer the floor became, and who else was there.
+std::string remarks(const Measurement& m, const std::string& unit) {
+  std::string lines;
+  if (m.overhead) {
+    lines += fmt::format("    {:+.1f} % ({}); {} {} in all ({})\n", m.overhead->percent,
+                         range(m.overhead->percent_interval, 1), number(m.raw_ns * per_ns(unit)),
+                         unit, range(m.overhead->raw_interval, per_ns(unit)));
+  }
+  for (const ForeignProgram& program : m.findings.foreign_programs) {
+    lines += fmt::format("    not alone: {} {} (id {}, {})\n", program.type, program.name,
+                         program.id, program.attach);
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string table_head(const std::string& unit) {
@@ -61,13 +81,11 @@ std::string table_head(const std::string& unit) {
 
 std::string table_row(const std::string& name, const Measurement& m, const std::string& unit) {
   const double scale = per_ns(unit);
-  const std::string interval = m.net_interval
-                                   ? fmt::format("{} .. {}", number(m.net_interval->lo * scale),
-                                                 number(m.net_interval->hi * scale))
-                                   : "-";
-  return with_name(
-      name, numbers(number(m.raw_ns * scale), number(m.floor_ns * scale), number(m.net_ns * scale),
-                    interval, fmt::format("{}", m.loads.size()), verdict_name(m.verdict)));
+  const std::string row =
+      with_name(name, numbers(number(m.raw_ns * scale), number(m.floor_ns * scale),
+                              number(m.net_ns * scale), range(m.net_interval, scale),
+                              fmt::format("{}", m.loads.size()), verdict_name(m.verdict)));
+  return row + remarks(m, unit);
 }
 
 std::string table_findings(const Measurement& m, bool histograms) {

@@ -49,6 +49,13 @@ struct LoadEstimate {
   double reference_step_ns = 0;
 };
 
+// Net beside what it was added to, for those who ask by how much something gets slower.
+struct Overhead {
+  double percent = 0;                        // net of a load over its floor
+  std::optional<Interval> percent_interval;  // 95 %, as that of net
+  std::optional<Interval> raw_interval;
+};
+
 enum class Verdict {
   kResolved,     // the interval of net excludes 0
   kNotResolved,  // it does not: the net is inside its own error
@@ -63,6 +70,7 @@ struct Measurement {
       net_interval;  // 95 %, from the spread between loads; absent with one load
   std::optional<double> net_user_ns;
   std::optional<double> net_2n_ns;
+  std::optional<Overhead> overhead;  // where the plan asks for it
   double batch_ns = 0;  // median time of a whole batch of the subject, by the family's clock
   double min_ns = 0;    // cheapest batch of the subject, per operation
   double reference_step_ns = 0;

@@ -70,6 +70,17 @@ std::vector<double> column(const std::vector<LoadEstimate>& loads, double LoadEs
   return values;
 }
 
+std::optional<Overhead> overhead_of(const std::vector<LoadEstimate>& loads) {
+  std::vector<double> percents;
+  for (const LoadEstimate& load : loads) percents.push_back(100 * load.net_ns / load.floor_ns);
+  const std::optional<double> percent = location(percents);
+  if (!percent) return std::nullopt;
+  return Overhead{
+      .percent = *percent,
+      .percent_interval = order_statistic_interval_median(percents),
+      .raw_interval = order_statistic_interval_median(column(loads, &LoadEstimate::raw_ns))};
+}
+
 }  // namespace
 
 std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSample>& samples) {
@@ -117,6 +128,7 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   result.net_ns = *net;
   result.batch_ns = *raw * static_cast<double>(subject_ops(plan, 1));
   result.net_interval = order_statistic_interval_median(nets);
+  if (plan.overhead) result.overhead = overhead_of(result.loads);
   result.net_user_ns = location(column(result.loads, &LoadEstimate::net_user_ns));
   result.net_2n_ns = location(column(result.loads, &LoadEstimate::net_2n_ns));
   result.reference_step_ns =

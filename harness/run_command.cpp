@@ -62,6 +62,17 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   }
   if (m.net_2n_ns) set("net_2n_ns", *m.net_2n_ns);
   if (m.net_user_ns) set("net_user_ns", *m.net_user_ns);
+  if (m.overhead) {
+    set("overhead_percent", m.overhead->percent);
+    if (const auto& interval = m.overhead->percent_interval) {
+      set("overhead_percent_lo", interval->lo);
+      set("overhead_percent_hi", interval->hi);
+    }
+    if (const auto& interval = m.overhead->raw_interval) {
+      set("raw_lo_ns", interval->lo);
+      set("raw_hi_ns", interval->hi);
+    }
+  }
   set("min_ns", m.min_ns);
   set("batch_ns", m.batch_ns);
   set("reference_step_ns", m.reference_step_ns);
