@@ -10,6 +10,8 @@ namespace bpfmark {
 // probe. In the order in which the families run.
 void register_clock(Registry& registry, Capabilities& capabilities);
 void register_hook_entry(Registry& registry);
+void register_hook_dispatch(Registry& registry, Capabilities& capabilities);
+void register_syscall_overhead(Registry& registry);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
 
@@ -17,6 +19,8 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
   register_clock(registry, capabilities);
   register_hook_entry(registry);
+  register_hook_dispatch(registry, capabilities);
+  register_syscall_overhead(registry);
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
 }

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Measures:         one and the same program on every way to attach it to live code.
+// Timed region:     a batch of operations that each pass the hook once: driver:syscall by
+//                   getppid(), driver:kernel inside a test-run that calls a kernel function; types
+//                   with an event of their own by that. User-space clock, but for driver:kernel.
+// Floor:            the same operations with nothing attached. For the iterator, which is not there
+//                   without its program, making it and not reading it. type:none has no program:
+//                   twice as many operations are compared with once.
+// Does not measure: the event itself; a probe that few calls reach, with cold caches; reading the
+//                   events from their buffer, which happens outside of the clock.
+#include <bpf/btf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "benchmarks/attached_load.h"
+#include "benchmarks/families.h"
+
+namespace bpfmark {
+namespace {
+
+// One row of the table: a type with its driver.
+struct Type {
+  std::string name;    // in the case's
+  std::string driver;  // "kernel", "syscall", or "" where there is one only
+  std::string what;    // that an operation does
+  AttachedCase attached;
+  std::vector<std::string> needs;
+  std::uint64_t ops_per_batch = 1024;
+};
+
+// --- what traces the kernel: by a system call, and from inside the kernel
+
+constexpr std::array kTracing = {"tp",           "raw_tp",          "tp_btf",        "fentry",
+                                 "fexit",        "fmod_ret",        "kprobe",        "kretprobe",
+                                 "kprobe_multi", "kretprobe_multi", "kprobe_session"};
+
+HookPoint getppid_point(std::string_view type) {
+  if (type == "tp") return {.category = "syscalls", .event = "sys_enter_getppid"};
+  if (type == "raw_tp" || type == "tp_btf") return {.event = "sys_enter"};
+  return {.function = syscall_function("getppid")};
+}
+
+Type by_getppid(std::string_view type) {
+  return {.name = std::string(type),
+          .driver = "syscall",
+          .what = "calls getppid()",
+          .attached = {.type = find_attach_type(type),
+                       .driver =
+                           drive_by_system_call(*find_system_call("getppid"), getppid_point(type))},
+          .ops_per_batch = 2048};
+}
+
+Type by_test_run(std::string_view type) {
+  const bool tracepoint = type == "tp" || type == "raw_tp" || type == "tp_btf";
+  const bool kfunc = tracepoint || type == "fmod_ret";
+  HookPoint point;
+  if (tracepoint) {
+    point = {.category = "bpf_test_run", .event = "bpf_trigger_tp"};
+  } else {
+    point = {.function = kfunc ? "bpf_modify_return_test_tp" : "bpf_get_numa_node_id"};
+  }
+  return {.name = std::string(type),
+          .driver = "kernel",
+          .what = fmt::format("calls {} in the kernel",
+                              kfunc ? "bpf_modify_return_test_tp()" : "bpf_get_numa_node_id()"),
+          .attached = {.type = find_attach_type(type),
+                       .driver = drive_by_test_run(
+                           kfunc ? KernelCallee::kFunction : KernelCallee::kHelper, point),
+                       .warm_up_ops = 64},
+          .needs = {kfunc ? "hook_kfunc" : "test_run_raw_tp"},
+          .ops_per_batch = 8192};
+}
+
+Type by_event(const HookEventKind& kind) {
+  return {.name = std::string(kind.name),
+          .driver = "",
+          .what = std::string(kind.what),
+          .attached = {.type = find_attach_type(kind.attach),
+                       .driver = drive_by_event(kind),
+                       .verdict = kind.verdict,
+                       .user_stack = kind.user_stack,
+                       .ours_alone = kind.ours_alone},
+          .needs = {},
+          .ops_per_batch = 256};
+}
+
+std::vector<Type> all_types() {
+  std::vector<Type> types;
+  for (const char* const type : kTracing) {
+    types.push_back(by_getppid(type));
+    types.push_back(by_test_run(type));
+  }
+  for (const HookEventKind& kind : hook_event_kinds()) types.push_back(by_event(kind));
+  types.push_back({.name = "perf_event",
+                   .driver = "",
+                   .what = fmt::format("is {} steps of arithmetic, interrupted every {} us",
+                                       kSpinSteps, kSamplePeriodNs / 1000),
+                   .attached = {.type = find_attach_type("perf_event"),
+                                .driver = drive_by_clock(),
+                                .ours_alone = true,
+                                .warm_up_ops = 512},
+                   .ops_per_batch = 2048});
+  types.push_back({.name = "iterator",
+                   .driver = "",
+                   .what = "gets to the next element of an array",
+                   .attached = {.type = find_attach_type("iterator"),
+                                .driver = drive_by_iterator(),
+                                .ours_alone = true,
+                                .stays_attached = true,
+                                .warm_up_ops = kIteratedElements},
+                   .ops_per_batch = 4 * kIteratedElements});
+  return types;
+}
+
+// Not every type has every helper. Of the instructions under a user-space probe one is enough to
+// tell the bodies apart.
+bool can_have(const Type& type, const HookBody& body) {
+  const bool probe = type.attached.user_stack && type.name != "usdt";
+  if (probe && !type.name.ends_with("_nop") && body.name != "empty" && body.name != "counter") {
+    return false;
+  }
+  const bpf_prog_type program = type.attached.type->program_type;
+  const bool tracing = type.attached.type->name != "cgroup" && program != BPF_PROG_TYPE_SK_LOOKUP &&
+                       program != BPF_PROG_TYPE_SK_REUSEPORT;
+  if (body.tracing_only) return tracing;
+  return body.name != "perfbuf" || program != BPF_PROG_TYPE_SK_REUSEPORT;
+}
+
+// The choice for the default suite: each type once, the bodies on one type, the drivers on another.
+bool is_representative(const std::string& name) {
+  static constexpr std::array kChosen = {"type:tp/body:empty/driver:syscall",
+                                         "type:tp/body:counter/driver:syscall",
+                                         "type:tp/body:hash/driver:syscall",
+                                         "type:tp/body:ringbuf/driver:syscall",
+                                         "type:tp/body:perfbuf/driver:syscall",
+                                         "type:tp/body:stackid/driver:syscall",
+                                         "type:raw_tp/body:counter/driver:syscall",
+                                         "type:tp_btf/body:counter/driver:syscall",
+                                         "type:raw_tp/body:counter/driver:kernel",
+                                         "type:tp/body:counter/driver:kernel",
+                                         "type:fentry/body:counter/driver:kernel",
+                                         "type:kprobe/body:counter/driver:kernel",
+                                         "type:uprobe_nop/body:counter",
+                                         "type:uretprobe_nop/body:counter",
+                                         "type:usdt/body:counter",
+                                         "type:perf_event/body:counter",
+                                         "type:lsm/body:counter",
+                                         "type:cgroup_skb_egress/body:counter",
+                                         "type:cgroup_connect4/body:counter",
+                                         "type:sk_lookup/body:counter",
+                                         "type:iterator/body:counter"};
+  return std::ranges::any_of(kChosen, [&](std::string_view chosen) {
+    return name == fmt::format("hook_dispatch/{}", chosen);
+  });
+}
+
+// A round detaches once, which can take some 20 ms of waiting for readers: few rounds.
+Plan plan_of(std::uint64_t ops_per_batch, Pairing pairing) {
+  return {.ops_per_batch = ops_per_batch, .rounds = 4, .loads = 8, .pairing = pairing};
+}
+
+void register_type(Registry& registry, const Type& type) {
+  for (const HookBody& body : hook_bodies()) {
+    if (!can_have(type, body)) continue;
+    AttachedCase attached = type.attached;
+    attached.body = &body;
+    const std::string name = fmt::format("hook_dispatch/type:{}/body:{}{}", type.name, body.name,
+                                         type.driver.empty() ? "" : "/driver:" + type.driver);
+    std::vector<std::string> needs = {"jit", fmt::format("attach_{}", attached.type->name)};
+    needs.insert(needs.begin() + 1, type.needs.begin(), type.needs.end());
+    registry.add({.name = name,
+                  .question = fmt::format(
+                      "What does a program that {} add, attached by {}? An operation {}.",
+                      body.what, type.name, type.what),
+                  .floor = attached.stays_attached ? "the iterator is made and not read"
+                                                   : "the same operations with nothing attached",
+                  .needs = std::move(needs),
+                  .suite = is_representative(name) ? Suite::kDefault : Suite::kFull,
+                  .plan = plan_of(type.ops_per_batch, Pairing::kTwin),
+                  .load = [attached] { return load_attached(attached); }});
+  }
+}
+
+void register_bare(Registry& registry, const std::string& driver, DriverMaker maker,
+                   std::vector<std::string> needs) {
+  registry.add({.name = fmt::format("hook_dispatch/type:none/body:none/driver:{}", driver),
+                .question = "What does an operation cost with nothing attached?",
+                .floor = "half as many operations",
+                .needs = std::move(needs),
+                .suite = Suite::kFull,
+                .plan = plan_of(2048, Pairing::kSlope),
+                .load = [maker = std::move(maker)] { return load_bare(maker); }});
+}
+
+ProbeResult probe_kfunc() {
+  const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
+  if (kernel &&
+      btf__find_by_name_kind(kernel.get(), "bpf_modify_return_test_tp", BTF_KIND_FUNC) > 0) {
+    return {Support::kSupported, "", ""};
+  }
+  return {Support::kAbsent, "this kernel has no function bpf_modify_return_test_tp",
+          "needs Linux 6.10 or newer"};
+}
+
+}  // namespace
+
+void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
+  capabilities.add({"hook_kfunc",
+                    "call bpf_modify_return_test_tp(), made for passing hooks, in a program",
+                    probe_kfunc});
+  const std::vector<Type> types = all_types();
+  for (const AttachType& way : attach_types()) {
+    const auto first =
+        std::ranges::find(types, &way, [](const Type& t) { return t.attached.type; });
+    if (first == types.end()) continue;
+    AttachedCase probed = first->attached;
+    probed.body = find_hook_body("counter");
+    capabilities.add({fmt::format("attach_{}", way.name),
+                      fmt::format("attach a program by {}, and see it run", way.name),
+                      [probed] { return probe_attachment(probed); }});
+  }
+  const SystemCallKind& getppid = *find_system_call("getppid");
+  register_bare(registry, "syscall", drive_by_system_call(getppid, {}), {"test_run_raw_tp"});
+  register_bare(registry, "kernel", drive_by_test_run(KernelCallee::kFunction, {}), {"hook_kfunc"});
+  for (const Type& type : types) register_type(registry, type);
+}
+
+}  // namespace bpfmark
