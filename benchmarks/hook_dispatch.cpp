@@ -102,6 +102,7 @@ std::vector<Type> all_types() {
                                        kSpinSteps, kSamplePeriodNs / 1000),
                    .attached = {.type = find_attach_type("perf_event"),
                                 .driver = drive_by_clock(),
+                                .user_stack = true,
                                 .ours_alone = true,
                                 .warm_up_ops = 512},
                    .ops_per_batch = 2048});
@@ -120,7 +121,7 @@ std::vector<Type> all_types() {
 // Not every type has every helper. Of the instructions under a user-space probe one is enough to
 // tell the bodies apart.
 bool can_have(const Type& type, const HookBody& body) {
-  const bool probe = type.attached.user_stack && type.name != "usdt";
+  const bool probe = type.attached.type->name.starts_with("u") && type.name != "usdt";
   if (probe && !type.name.ends_with("_nop") && body.name != "empty" && body.name != "counter") {
     return false;
   }

@@ -48,6 +48,7 @@ TEST_P(EveryCase, RunsEachArmInPositiveTimeAndFinishes) {
   const auto load = load_case(c);
   if (!load) BPFMARK_SKIP_OR_FAIL(load.error());
   for (const Arm arm : {Arm::kSubject, Arm::kFloor, Arm::kFloor, Arm::kSubject}) {
+    ASSERT_THAT((*load)->prepare(arm), IsOk());
     for (const unsigned scale : {1u, 2u}) {
       const Result<Batch> batch = (*load)->run(arm, c.plan.ops_of(arm, scale));
       ASSERT_THAT(batch, IsOk());
@@ -84,6 +85,7 @@ TEST_P(DefaultCase, TwoLoadsDoNotSeeEachOther) {
                                     {first->get(), 2u},
                                     {second->get(), 1u}}) {
     for (const Arm arm : {Arm::kSubject, Arm::kFloor}) {
+      ASSERT_THAT(load->prepare(arm), IsOk());
       EXPECT_THAT(load->run(arm, c.plan.ops_of(arm, scale)), IsOk());
     }
   }
