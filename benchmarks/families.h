@@ -9,6 +9,7 @@ namespace bpfmark {
 // One function a file of this directory: registers its cases, and the capabilities that only it can
 // probe. In the order in which the families run.
 void register_clock(Registry& registry, Capabilities& capabilities);
+void register_histogram(Registry& registry);
 void register_hook_entry(Registry& registry);
 void register_hook_dispatch(Registry& registry, Capabilities& capabilities);
 void register_syscall_overhead(Registry& registry);
@@ -18,6 +19,7 @@ void register_map_lookup_table3(Registry& registry);
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
   register_clock(registry, capabilities);
+  register_histogram(registry);
   register_hook_entry(registry);
   register_hook_dispatch(registry, capabilities);
   register_syscall_overhead(registry);
