@@ -59,7 +59,7 @@ class AttachedLoad : public PairedLoad {
   Result<void> finish(Findings& findings) override {
     if (Result<void> attached = prepare(Arm::kSubject); !attached) return attached;
     if (Result<void> proven = prove_runs(); !proven) return proven;
-    if (body_.drops() > 0) findings.counters["drops"] += static_cast<double>(body_.drops());
+    if (body_.drops() > 0) findings.counters["lost"] += static_cast<double>(body_.drops());
     if (runs_ != ops_) {
       findings.counters["runs_per_op"] = static_cast<double>(runs_) / static_cast<double>(ops_);
     }

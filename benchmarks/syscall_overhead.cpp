@@ -60,6 +60,7 @@ Plan plan_of(const Call& call, Pairing pairing) {
           .rounds = 4,
           .loads = 8,
           .pairing = pairing,
+          .waits = call.name == "execve",  // for the child that makes them
           .overhead = pairing == Pairing::kTwin};
 }
 

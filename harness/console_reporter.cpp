@@ -54,19 +54,12 @@ std::string range(const std::optional<Interval>& interval, double scale) {
   return fmt::format("{} .. {}", number(interval->lo * scale), number(interval->hi * scale));
 }
 
-// What a row has besides: how much dearer the floor became, and who else was there.
-std::string remarks(const Measurement& m, const std::string& unit) {
-  std::string lines;
-  if (m.overhead) {
-    lines += fmt::format("    {:+.1f} % ({}); {} {} in all ({})\n", m.overhead->percent,
-                         range(m.overhead->percent_interval, 1), number(m.raw_ns * per_ns(unit)),
-                         unit, range(m.overhead->raw_interval, per_ns(unit)));
-  }
-  for (const ForeignProgram& program : m.findings.foreign_programs) {
-    lines += fmt::format("    not alone: {} {} (id {}, {})\n", program.type, program.name,
-                         program.id, program.attach);
-  }
-  return lines;
+// Below the row of a case whose plan asks for it: by how much the floor became dearer.
+std::string overhead_line(const Measurement& m, const std::string& unit) {
+  if (!m.overhead) return "";
+  return fmt::format("    {:+.1f} % ({}); {} {} in all ({})\n", m.overhead->percent,
+                     range(m.overhead->percent_interval, 1), number(m.raw_ns * per_ns(unit)), unit,
+                     range(m.overhead->raw_interval, per_ns(unit)));
 }
 
 }  // namespace
@@ -85,7 +78,7 @@ std::string table_row(const std::string& name, const Measurement& m, const std::
       with_name(name, numbers(number(m.raw_ns * scale), number(m.floor_ns * scale),
                               number(m.net_ns * scale), range(m.net_interval, scale),
                               fmt::format("{}", m.loads.size()), verdict_name(m.verdict)));
-  return row + remarks(m, unit);
+  return row + overhead_line(m, unit);
 }
 
 std::string table_findings(const Measurement& m, bool histograms) {

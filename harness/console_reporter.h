@@ -14,7 +14,8 @@ inline constexpr int kTableColumns = 120;
 // Head of the table. `unit` is the unit of all times.
 std::string table_head(const std::string& unit);
 
-// One line, or two where the name does not fit beside the numbers.
+// One line, or two where the name does not fit beside the numbers; and one more with the overhead
+// in per cent where that was asked for.
 std::string table_row(const std::string& name, const Measurement& measurement,
                       const std::string& unit);
 

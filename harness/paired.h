@@ -60,7 +60,7 @@ struct Plan {
   int rounds = 0;  // of one load
   int loads = 0;
   Pairing pairing = Pairing::kTwin;
-  bool waits = false;  // the operation gives up the CPU by itself, so a switch disturbs nothing
+  bool waits = false;     // the operation gives up the CPU by itself, so a switch disturbs nothing
   bool overhead = false;  // also say by how many per cent the subject is dearer than the floor
 
   // Operations of one batch of the arm in a round of the given scale.

@@ -98,7 +98,7 @@ TEST_F(HookFault, RightWorldIsAccepted) {
     ASSERT_THAT(run(on_getppid(std::string(body.name).c_str())), IsOk());
     Findings findings;
     EXPECT_THAT(load_->finish(findings), IsOk());
-    EXPECT_FALSE(findings.counters.contains("drops"));
+    EXPECT_FALSE(findings.counters.contains("lost"));
     ASSERT_THAT(load_->prepare(Arm::kFloor), IsOk());
     EXPECT_THAT(load_->run(Arm::kFloor, 100), IsOk());
   }
@@ -171,8 +171,8 @@ TEST_F(HookFault, RecordsThatFoundNoRoomAreCountedAndShown) {
     Findings findings;
     ASSERT_THAT(load_->finish(findings), IsOk());
     // A ring of 1 MiB holds less than 1 Mi / 16 of them.
-    EXPECT_GT(findings.counters["drops"], kMoreThanFit - (1 << 20) / 16);
-    EXPECT_LT(findings.counters["drops"], kMoreThanFit);
+    EXPECT_GT(findings.counters["lost"], kMoreThanFit - (1 << 20) / 16);
+    EXPECT_LT(findings.counters["lost"], kMoreThanFit);
   }
 }
 

@@ -241,7 +241,8 @@ TEST(GoldenFields, OfTheResultFile) {
   std::set<std::string> fields;
   // Numbers with all that they can have beside them; a dry run; skips and failures.
   add_fields(parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
-                               "hook_entry/type:tc/body:counter)$",
+                               "hook_entry/type:tc/body:counter|"
+                               "syscall_overhead/call:getppid/hook:tp/body:counter)$",
                                "--keep-rounds", "--label=golden", "--benchmark_min_time=1000x",
                                "--benchmark_repetitions=2", "--benchmark_format=json"})
                         .out),

@@ -54,6 +54,17 @@ TEST(Table, RowHoldsTimesIntervalNumberOfLoadsAndVerdict) {
                                          "..", "10.74", "8", "resolved"));
 }
 
+TEST(Table, OverheadStandsBelowTheRowWhereItWasAskedFor) {
+  Measurement m = measured(300, 200, 100, 5);
+  m.overhead = Overhead{
+      .percent = 50, .percent_interval = Interval{48.5, 51.25}, .raw_interval = Interval{295, 310}};
+  const auto lines = lines_of(table_row("a/b:c", m, "ns"));
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_EQ(lines[1], "    +50.0 % (48.50 .. 51.25); 300.0 ns in all (295.0 .. 310.0)");
+  m.overhead = Overhead{.percent = -3};
+  EXPECT_EQ(lines_of(table_row("a/b:c", m, "ns"))[1], "    -3.0 % (-); 300.0 ns in all (-)");
+}
+
 TEST(Table, FindingsAreNothingForMostCases) {
   EXPECT_EQ(table_findings(measured(12, 2, 10, 1), true), "");
 }

@@ -86,6 +86,21 @@ TEST(Estimate, TwinSubtractsTheFloorPerOperation) {
   EXPECT_DOUBLE_EQ(m->net_ns, 7);
 }
 
+TEST(Estimate, OverheadIsNetOverFloorOfEachLoadWhereThePlanAsksForIt) {
+  const auto loads = loads_with_nets({0.3, 0.6, 0.9, 1.2, 1.5, 3});
+  EXPECT_FALSE(estimate(kTwin, loads)->overhead.has_value());
+  Plan plan = kTwin;
+  plan.overhead = true;
+  const auto m = estimate(plan, loads);
+  ASSERT_TRUE(m && m->overhead && m->overhead->percent_interval && m->overhead->raw_interval);
+  EXPECT_NEAR(m->overhead->percent, 35, 1e-9) << "the median of 10, 20, 30, 40, 50 and 100";
+  EXPECT_NEAR(m->overhead->percent_interval->lo, 10, 1e-9);
+  EXPECT_NEAR(m->overhead->percent_interval->hi, 100, 1e-9);
+  EXPECT_NEAR(m->overhead->raw_interval->lo, 3.3, 1e-9);
+  EXPECT_NEAR(m->overhead->raw_interval->hi, 6, 1e-9);
+  EXPECT_FALSE(estimate(plan, loads_with_nets({1}))->overhead->percent_interval.has_value());
+}
+
 TEST(Estimate, SlopeDropsWhatIsPaidOncePerBatch) {
   const Arms arms = {500, 5, 500, 5};
   const auto m = estimate(kSlope, {load_of({round_of(kSlope, arms, 1)})});
