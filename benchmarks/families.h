@@ -13,6 +13,9 @@ void register_histogram(Registry& registry);
 void register_hook_entry(Registry& registry);
 void register_hook_dispatch(Registry& registry, Capabilities& capabilities);
 void register_syscall_overhead(Registry& registry);
+void register_process_lifecycle(Registry& registry, Capabilities& capabilities);
+void register_page_fault(Registry& registry, Capabilities& capabilities);
+void register_event_latency(Registry& registry, Capabilities& capabilities);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
 
@@ -23,6 +26,9 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_hook_entry(registry);
   register_hook_dispatch(registry, capabilities);
   register_syscall_overhead(registry);
+  register_process_lifecycle(registry, capabilities);
+  register_page_fault(registry, capabilities);
+  register_event_latency(registry, capabilities);
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
 }
