@@ -46,7 +46,7 @@ constexpr std::size_t kPage_bytes = 4096;
 constexpr std::size_t kTouchedPages = 64;
 // How long a record that was not lost may take; a thread is joined before its last tracepoint on
 // kernels before 6.16.
-constexpr std::uint64_t kPatience_ns = 10'000'000'000;
+constexpr std::uint64_t kPatience_ns = 2'000'000'000;
 
 // --- lives
 
@@ -154,14 +154,18 @@ constexpr Hook kExit{&decltype(process_lifecycle_bpf::progs)::send_exit, "sched_
 
 struct Probe {
   const char* name;
+  const char* capability;
   const char* what;
   std::vector<Hook> hooks;
 };
 
 const Probe kProbes[] = {
-    {"none", "no probe", {}},
-    {"fork", "a probe that counts forks", {kFork}},
-    {"exec_exit_ringbuf", "probes that send exec and exit over a ring buffer", {kExec, kExit}},
+    {"none", nullptr, "no probe", {}},
+    {"fork", "lifecycle_fork", "a probe that counts forks", {kFork}},
+    {"exec_exit_ringbuf",
+     "lifecycle_exec_exit",
+     "probes that send exec and exit over a ring buffer",
+     {kExec, kExit}},
 };
 
 // As agents attach to these events; and a tracepoint of perf takes some 80 ms to let go.
@@ -224,6 +228,8 @@ class LifecycleLoad : public PairedLoad {
 
   Result<Batch> run(Arm arm, std::uint64_t ops) override {
     if (Result<void> ready = prepare(arm); !ready) return std::unexpected(ready.error());
+    // What came in since the last batch is none of this one's.
+    if (Result<void> read = read_records(); !read) return std::unexpected(read.error());
     const Seen before = seen();
     const std::uint64_t start = now_ns();
     for (std::uint64_t i = 0; i < ops; ++i) {
@@ -261,6 +267,8 @@ class LifecycleLoad : public PairedLoad {
   }
 
  private:
+  Result<void> read_records() { return reader_ ? reader_->consume() : Result<void>(); }
+
   void take(const void* record, std::size_t bytes) {
     bpfmark_process_event event{};
     if (bytes == sizeof(event)) std::memcpy(&event, record, sizeof(event));
@@ -293,7 +301,7 @@ class LifecycleLoad : public PairedLoad {
     Seen now;
     const std::uint64_t deadline_ns = now_ns() + kPatience_ns;
     do {
-      if (Result<void> read = reader_->consume(); !read) return read;
+      if (Result<void> read = read_records(); !read) return read;
       now = seen().since(before);
     } while (now.execs + now.exits + now.lost < execs + exits && now_ns() < deadline_ns);
     if (now.forks != forks) {
@@ -345,15 +353,14 @@ ProbeResult try_probe(const Probe& probe) {
 void register_process_lifecycle(Registry& registry, Capabilities& capabilities) {
   for (const Probe& probe : kProbes) {
     if (probe.hooks.empty()) continue;
-    capabilities.add({fmt::format("lifecycle_{}", probe.name),
-                      fmt::format("load and attach {}", probe.what),
+    capabilities.add({probe.capability, fmt::format("load and attach {}", probe.what),
                       [&probe] { return try_probe(probe); }});
   }
   for (const Operation& operation : kOperations) {
     for (const Probe& probe : kProbes) {
       const bool bare = probe.hooks.empty();
       std::vector<std::string> needs;
-      if (!bare) needs = {fmt::format("lifecycle_{}", probe.name), "jit"};
+      if (!bare) needs = {probe.capability, "jit"};
       registry.add(
           {.name = fmt::format("process_lifecycle/op:{}/probe:{}", operation.name, probe.name),
            .question = bare ? fmt::format("What does {} cost?", operation.what)

@@ -6,50 +6,21 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "bpf/shared/clock.h"
 #include "bpf/shared/map_lookup.h"
+#include "tests/bpf/loaded_case.h"
 #include "tests/bpf/own_map.h"
-#include "tests/bpf/registered_cases.h"
 #include "tests/bpf/test_run_fault.h"
-#include "tests/support/promised.h"
-#include "tests/support/result_matchers.h"
 
 namespace bpfmark {
 namespace {
 
 using ::testing::HasSubstr;
 
-const auto kRefused = [](const auto& what) { return ErrorIs(ErrorKind::kWrongResult, what); };
-
-// A case by name, loaded, after one good batch of each arm: whatever is refused later was accepted
-// before.
-class PlantedFault : public ::testing::Test {
- protected:
-  void load(const std::string& name) {
-    case_ = find_case(name);
-    ASSERT_NE(case_, nullptr) << name;
-    auto loaded = load_case(*case_);
-    if (!loaded) BPFMARK_SKIP_OR_FAIL(loaded.error());
-    load_ = std::move(*loaded);
-    ASSERT_THAT(run(Arm::kSubject), IsOk());
-    ASSERT_THAT(run(Arm::kFloor), IsOk());
-  }
-
-  Result<Batch> run(Arm arm) { return load_->run(arm, case_->plan.ops_of(arm, 1)); }
-
-  Result<void> finish() {
-    Findings findings;
-    return load_->finish(findings);
-  }
-
-  const Case* case_ = nullptr;
-  std::unique_ptr<PairedLoad> load_;
-};
+class PlantedFault : public LoadedCase {};
 
 // --- map_lookup
 
@@ -62,7 +33,7 @@ TEST_F(PlantedFault, LookupRefusesATableThatLostAnEntry) {
   const UniqueFd table = own_map("table");
   const std::uint32_t key = 512;
   ASSERT_EQ(bpf_map_delete_elem(table.get(), &key), 0);
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("hits")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("hits")));
   EXPECT_THAT(run(Arm::kFloor), IsOk());
 }
 
@@ -73,7 +44,7 @@ TEST_F(PlantedFault, LookupRefusesATableThatLostAllEntries) {
   for (std::uint32_t key = 0; key < 1024; ++key) {
     ASSERT_EQ(bpf_map_delete_elem(table.get(), &key), 0);
   }
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("0 hits")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("0 hits")));
 }
 
 TEST_F(PlantedFault, LookupRefusesAValueThatIsNotTheKeysOwn) {
@@ -84,7 +55,7 @@ TEST_F(PlantedFault, LookupRefusesAValueThatIsNotTheKeysOwn) {
   std::uint64_t value = 0;
   ASSERT_EQ(bpf_map_lookup_elem(table.get(), &other, &value), 0);
   ASSERT_EQ(bpf_map_update_elem(table.get(), &key, &value, BPF_EXIST), 0);
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("add up to")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("add up to")));
 }
 
 TEST_F(PlantedFault, LookupThatMustMissRefusesAHit) {
@@ -99,7 +70,7 @@ TEST_F(PlantedFault, LookupThatMustMissRefusesAHit) {
     ASSERT_EQ(bpf_map_delete_elem(table.get(), &key), 0);
     ASSERT_EQ(bpf_map_update_elem(table.get(), &asked_for, &value, BPF_ANY), 0);
   }
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("hits")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("hits")));
 }
 
 // --- map_lookup_table3
@@ -110,7 +81,7 @@ TEST_F(PlantedFault, Table3RefusesAMissingEntry) {
   const UniqueFd table = own_map("one_entry");
   const std::uint64_t key = 0;
   ASSERT_EQ(bpf_map_delete_elem(table.get(), &key), 0);
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("0 hits in 100000")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("0 hits in 100000")));
   EXPECT_FALSE(finish().has_value());
 }
 
@@ -125,7 +96,7 @@ TEST_F(PlantedFault, Table3RefusesAStoreThatIsNotInTheMap) {
   ASSERT_EQ(bpf_map_lookup_elem(table.get(), &key, value.data()), 0);
   ++value[BPFMARK_TABLE3_STORED_BYTE];
   ASSERT_EQ(bpf_map_update_elem(table.get(), &key, value.data(), BPF_EXIST), 0);
-  EXPECT_THAT(finish(), kRefused(HasSubstr("not in the map")));
+  EXPECT_THAT(finish(), refused(HasSubstr("not in the map")));
 }
 
 // --- hook_entry
@@ -140,7 +111,7 @@ TEST_F(PlantedFault, HookRefusesAVerdictThatIsNotThePrograms) {
       ++options->retval;
       return err;
     });
-    EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("returned")));
+    EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("returned")));
   }
 }
 
@@ -153,8 +124,8 @@ TEST_F(PlantedFault, HookRefusesOneRunTooFewOrTooMany) {
       options->repeat += difference;
       return TestRunFault::real(prog_fd, options);
     });
-    EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("counted")));
-    EXPECT_THAT(run(Arm::kFloor), kRefused(HasSubstr("counted")));
+    EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("counted")));
+    EXPECT_THAT(run(Arm::kFloor), refused(HasSubstr("counted")));
   }
 }
 
@@ -172,7 +143,7 @@ TEST_F(PlantedFault, HookRefusesACounterThatSomebodyElseMoves) {
     bpf_map_update_elem(counters.get(), &key, &runs, BPF_ANY);
     return err;
   });
-  EXPECT_THAT(run(Arm::kSubject), kRefused(HasSubstr("counted")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("counted")));
 }
 
 // The empty program leaves no trace of its own: the kernel's count of runs is what proves it.
@@ -183,7 +154,7 @@ TEST_F(PlantedFault, HookRefusesAnEmptyProgramThatDidNotRun) {
     if (IsSkipped()) return;
     ASSERT_THAT(finish(), IsOk());
     const TestRunFault fault(pretend_to_run);
-    EXPECT_THAT(finish(), kRefused(HasSubstr("the kernel counted 0 runs")));
+    EXPECT_THAT(finish(), refused(HasSubstr("the kernel counted 0 runs")));
   }
 }
 
@@ -206,27 +177,26 @@ TEST_F(PlantedFault, BoundedLoopRefusesMorePassesThanItsBound) {
   if (IsSkipped()) return;
   EXPECT_THAT(load_->run(Arm::kSubject, BPFMARK_BOUNDED_LOOP_MAX), IsOk());
   EXPECT_THAT(load_->run(Arm::kSubject, BPFMARK_BOUNDED_LOOP_MAX + 1),
-              kRefused(HasSubstr("16384 operations were done instead of 16385")));
+              refused(HasSubstr("16384 operations were done instead of 16385")));
 }
 
 TEST_F(PlantedFault, ClockHistogramRefusesSamplesThatWereNotTaken) {
   ASSERT_NO_FATAL_FAILURE(load("clock/read:ktime_pair"));
   if (IsSkipped()) return;
   const TestRunFault fault(pretend_to_run);
-  EXPECT_THAT(finish(), kRefused(HasSubstr("0 operations were done instead of 100000")));
+  EXPECT_THAT(finish(), refused(HasSubstr("0 operations were done instead of 100000")));
 }
 
 // --- all of them
 
-// Cases whose program is run by a test-run. Those on live hooks have
-// tests/bpf/hook_dispatch_test.cpp.
-std::vector<const Case*> default_cases_with_programs() {
+// Cases whose work is done by a test-run. Those on live hooks have tests of their own.
+std::vector<const Case*> default_cases_by_test_run() {
   std::vector<const Case*> cases = registered_cases().select("", Suite::kDefault).value();
   std::erase_if(cases, [](const Case* c) {
-    return c->needs.empty() ||
-           std::ranges::any_of(
-               c->needs, [](const std::string& need) { return need.starts_with("attach_"); }) ||
-           c->name.find("hook:none") != std::string::npos;
+    const auto needs = [c](std::string_view prefix) {
+      return std::ranges::any_of(c->needs, [&](const auto& n) { return n.starts_with(prefix); });
+    };
+    return !needs("test_run_") || needs("attach_");
   });
   return cases;
 }
@@ -240,7 +210,7 @@ TEST_P(EveryVerifier, RefusesWhatDidNotRunAndHandsOnErrors) {
     const TestRunFault fault(pretend_to_run);
     const Result<Batch> batch = run(Arm::kSubject);
     const Result<void> refusal = batch ? finish() : Result<void>(std::unexpected(batch.error()));
-    EXPECT_THAT(refusal, kRefused(HasSubstr("instead of")));
+    EXPECT_THAT(refusal, refused(HasSubstr("instead of")));
   }
   const TestRunFault fault([](int, bpf_test_run_opts*) { return -ENOMEM; });
   for (const Arm arm : {Arm::kSubject, Arm::kFloor}) {
@@ -251,7 +221,7 @@ TEST_P(EveryVerifier, RefusesWhatDidNotRunAndHandsOnErrors) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registered, EveryVerifier,
-                         ::testing::ValuesIn(default_cases_with_programs()), test_name);
+                         ::testing::ValuesIn(default_cases_by_test_run()), test_name);
 
 }  // namespace
 }  // namespace bpfmark

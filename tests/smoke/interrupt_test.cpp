@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -144,6 +147,56 @@ INSTANTIATE_TEST_SUITE_P(Start, KilledAfter,
                                            milliseconds(1000)),
                          [](const auto& delay) {
                            return std::to_string(delay.param.count()) + "ms";
+                         });
+
+// --- kill -9 while probes are attached and children live
+
+// Processes that run this bench, or the program that it executes.
+std::vector<std::string> own_processes() {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::error_code gone;  // the process, meanwhile
+    const std::string program = std::filesystem::read_symlink(entry.path() / "exe", gone).string();
+    if (program == bench_path() || program.find("memfd:bpfmark_tiny") != std::string::npos) {
+      found.push_back(entry.path().filename().string() + " " + program);
+    }
+  }
+  return found;
+}
+
+class KilledIn : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(KilledIn, LeavesNoProgramAndNoProcess) {
+  BPFMARK_NEEDS_BPF();
+  const TemporaryDirectory directory;
+  const Inventory before = Inventory::take();
+  Result<Process> process = Process::start(
+      {.program = bench_path(),
+       .arguments = {std::string("--benchmark_filter=") + GetParam(), "--benchmark_min_time=60s",
+                     "--benchmark_out=" + directory.file("run.json")}});
+  ASSERT_TRUE(process.has_value()) << process.error().what;
+  std::this_thread::sleep_for(milliseconds(700));
+  process->send(SIGKILL);
+  const Result<ProcessResult> result = process->wait(kBenchTimeout);
+  ASSERT_TRUE(result.has_value()) << result.error().what;
+  EXPECT_EQ(result->signal, SIGKILL);
+  EXPECT_THAT(left_behind(before), IsEmpty());
+  for (int i = 0; i < 200 && !own_processes().empty(); ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_THAT(own_processes(), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Family, KilledIn,
+                         ::testing::Values("process_lifecycle/op:fork_exec/probe:exec",
+                                           "process_lifecycle/op:fork_touch_exit/probe:fork",
+                                           "page_fault/kind:anon/probe:page_fault",
+                                           "event_latency/channel:ringbuf/wakeup:each"),
+                         [](const auto& filter) {
+                           std::string name = filter.param;
+                           std::ranges::replace_if(
+                               name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+                           return name;
                          });
 
 }  // namespace
