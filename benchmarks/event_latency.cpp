@@ -134,16 +134,19 @@ class EventLoad : public PairedLoad {
   // Starts the consumer that the arm wants, if it is not there yet.
   Result<void> prepare(Arm arm) override {
     if (arm_ == arm) return {};
-    consumer_.reset();
-    arm_ = arm;
+    end_consumer();
     const bool blocks = sleeps_in(arm);
+    arm_ = arm;
     if (!route_.split && !blocks) return {};
     const int cpu = route_.split ? other_cpu_ : sched_getcpu();
     Result<std::unique_ptr<PinnedThread>> started =
         PinnedThread::start(cpu, [this, arm, blocks](const PinnedThread& consumer) -> Result<void> {
           return blocks ? receive_on_wake_up(consumer) : receive_in_loop(arm, consumer);
         });
-    if (!started) return std::unexpected(started.error());
+    if (!started) {
+      arm_.reset();
+      return std::unexpected(started.error());
+    }
     consumer_ = std::move(*started);
     return {};
   }
@@ -178,7 +181,7 @@ class EventLoad : public PairedLoad {
   }
 
   Result<void> finish(Findings& findings) override {
-    consumer_.reset();
+    end_consumer();
     findings.counters["lost"] += static_cast<double>(ends().lost);
     add_latency(findings.histogram("latency"));
     return {};
@@ -202,7 +205,10 @@ class EventLoad : public PairedLoad {
   virtual void add_latency(Histogram& sum) const = 0;
 
   // The consumer uses members of the derived class: its destructor must end it.
-  void stop() { consumer_.reset(); }
+  void end_consumer() {
+    consumer_.reset();
+    arm_.reset();
+  }
 
   TestRun program(ProgramSlot slot) {
     return {bpf_program__fd(skeleton_->progs.*slot), find_program_type("raw_tp")->input()};
@@ -231,21 +237,18 @@ class EventLoad : public PairedLoad {
 
   // Until all `count` events since `before` have arrived or are known to be lost.
   Result<void> await(Arm arm, const Ends& before, std::uint64_t count) {
-    Ends now = ends();
-    if (now.produced - before.produced != count) {
-      return wrong_result(fmt::format("{} events were produced instead of {}",
-                                      now.produced - before.produced, count));
+    if (const std::uint64_t produced = ends().produced - before.produced; produced != count) {
+      return wrong_result(fmt::format("{} events were produced instead of {}", produced, count));
     }
     const bool blocks = sleeps_in(arm);
     if (!consumer_) {
       if (Result<void> done = receive(arm); !done) return done;
-      now = ends();
     }
     const std::uint64_t deadline_ns = now_ns() + kPatience_ns;
     while (true) {
       // The consumer that shares the CPU runs while this thread sleeps, until it sleeps again.
       if (blocks && !route_.split) pause();
-      now = ends();
+      const Ends now = ends();
       const std::uint64_t accounted = now.received - before.received + now.lost - before.lost;
       if (accounted >= count) break;
       if (consumer_ && consumer_->failure()) return std::unexpected(*consumer_->failure());
@@ -265,7 +268,7 @@ class EventLoad : public PairedLoad {
   }
 
   int other_cpu_;
-  std::optional<Arm> arm_;
+  std::optional<Arm> arm_;  // whose consumer is there
   std::unique_ptr<PinnedThread> consumer_;
 };
 
@@ -277,7 +280,7 @@ class KernelEventLoad : public EventLoad {
         subject_(program(route.channel->subject)),
         floor_(program(route.channel->floor)) {}
 
-  ~KernelEventLoad() override { stop(); }
+  ~KernelEventLoad() override { end_consumer(); }
 
   Result<void> open() {
     const auto taker = [this](const void* record, std::size_t bytes) {
@@ -364,7 +367,7 @@ class UserEventLoad : public EventLoad {
         subject_(program(route.channel->subject)),
         floor_(program(route.channel->floor)) {}
 
-  ~UserEventLoad() override { stop(); }
+  ~UserEventLoad() override { end_consumer(); }
 
   Result<void> open() {
     ring_.reset(user_ring_buffer__new(bpf_map__fd(skeleton_->maps.user_ring), nullptr));

@@ -290,7 +290,7 @@ void register_page_fault(Registry& registry, Capabilities& capabilities) {
                            : "the same writes to pages that are present",
            .needs = std::move(needs),
            .suite = anon_or_file && !(probed && kind == &kFile) ? Suite::kDefault : Suite::kFull,
-           // To let go of a tracepoint of perf takes two grace periods of RCU, some 40 to 80 ms.
+           // To let go of a tracepoint of perf takes two grace periods of RCU.
            .plan = {.ops_per_batch = kind->ops_per_batch,
                     .rounds = probed ? 4 : 12,
                     .loads = probed ? 8 : 12},

@@ -168,8 +168,9 @@ const Probe kProbes[] = {
      {kExec, kExit}},
 };
 
-// As agents attach to these events; and a tracepoint of perf takes some 80 ms to let go.
-const AttachType& kWay = *find_attach_type("raw_tp");
+// As agents attach to these events; and a tracepoint of perf takes two grace periods of RCU to let
+// go.
+const AttachType& way() { return *find_attach_type("raw_tp"); }
 
 // What the probes saw.
 struct Seen {
@@ -219,7 +220,7 @@ class LifecycleLoad : public PairedLoad {
     if (arm == Arm::kFloor || !attachments_.empty()) return {};
     for (const Hook& hook : probe_.hooks) {
       Result<Attachment> attached =
-          attach((*skeleton_)->progs.*hook.program, kWay, {.event = hook.event});
+          attach((*skeleton_)->progs.*hook.program, way(), {.event = hook.event});
       if (!attached) return std::unexpected(attached.error());
       attachments_.push_back(std::move(*attached));
     }
@@ -249,7 +250,7 @@ class LifecycleLoad : public PairedLoad {
     if (reader_) findings.counters["lost"] += static_cast<double>(seen_.lost);
     // Whoever looks at lives slows them down, whatever this case attaches.
     for (const Hook& hook : {kFork, kExec, kExit}) {
-      const Result<void> named = add_foreign_programs(kWay, {.event = hook.event}, 0, findings);
+      const Result<void> named = add_foreign_programs(way(), {.event = hook.event}, 0, findings);
       if (!named) return named;
     }
     return {};
