@@ -18,6 +18,7 @@ void register_page_fault(Registry& registry, Capabilities& capabilities);
 void register_event_latency(Registry& registry, Capabilities& capabilities);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
+void register_syscall_latency(Registry& registry, Capabilities& capabilities);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -31,6 +32,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_event_latency(registry, capabilities);
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
+  register_syscall_latency(registry, capabilities);
 }
 
 }  // namespace bpfmark

@@ -61,7 +61,7 @@ TEST_P(EveryCase, RunsEachArmInPositiveTimeAndFinishes) {
   EXPECT_THAT((*load)->finish(findings), IsOk());
   for (const auto& [name, value] : findings.counters) EXPECT_TRUE(std::isfinite(value)) << name;
   for (const ProgramIdentity& program : (*load)->programs()) {
-    EXPECT_THAT(program.role, AnyOf("subject", "floor"));
+    EXPECT_THAT(program.role, AnyOf("subject", "floor", "observer"));
     EXPECT_THAT(program.name, Not(IsEmpty()));
     EXPECT_THAT(program.tag, MatchesRegex("[0-9a-f]{16}"));
     EXPECT_THAT(program.insns_xlated, Gt(1u));

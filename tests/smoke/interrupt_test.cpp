@@ -157,7 +157,7 @@ std::vector<std::string> own_processes() {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     std::error_code gone;  // the process, meanwhile
     const std::string program = std::filesystem::read_symlink(entry.path() / "exe", gone).string();
-    if (program == bench_path() || program.find("memfd:bpfmark_tiny") != std::string::npos) {
+    if (program == bench_path() || program.find("memfd:bpfmark_") != std::string::npos) {
       found.push_back(entry.path().filename().string() + " " + program);
     }
   }
@@ -191,7 +191,8 @@ INSTANTIATE_TEST_SUITE_P(Family, KilledIn,
                          ::testing::Values("process_lifecycle/op:fork_exec/probe:exec",
                                            "process_lifecycle/op:fork_touch_exit/probe:fork",
                                            "page_fault/kind:anon/probe:page_fault",
-                                           "event_latency/channel:ringbuf/wakeup:each"),
+                                           "event_latency/channel:ringbuf/wakeup:each",
+                                           "syscall_latency/call:execve/monitor:tp_ringbuf"),
                          [](const auto& filter) {
                            std::string name = filter.param;
                            std::ranges::replace_if(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -19,6 +20,7 @@
 namespace bpfmark {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -184,6 +186,51 @@ TEST(Rerun, RunsAgainWhatTheFileRecords) {
   EXPECT_EQ(document["benchmarks"][0]["repetitions"], 2);
 }
 
+// --- trials
+
+TEST(Trials, KeepTheirSamplesOnRequestOnly) {
+  BPFMARK_NEEDS_BPF();
+  const std::string one_case = "--benchmark_filter=^syscall_latency/call:getppid/monitor:none$";
+  for (const bool keep : {false, true}) {
+    std::vector<std::string> arguments = {kDryRun, one_case, "--benchmark_format=json"};
+    if (keep) arguments.emplace_back("--keep-samples");
+    const ProcessResult run = run_bench(arguments);
+    ASSERT_THAT(run, ExitsWith(0));
+    const nlohmann::json entry = parsed(run.out)["benchmarks"][0];
+    ASSERT_THAT(entry["trials"], SizeIs(4));  // two clocks, raw and filtered
+    for (const auto& trial : entry["trials"]) {
+      EXPECT_EQ(trial.contains("samples_ns"), keep && trial["filter"] == "raw");
+      if (trial["filter"] == "raw") {
+        EXPECT_EQ(trial["count"], entry["samples"]);
+      }
+    }
+    EXPECT_EQ(entry["trials"][0]["count"], entry["ops"]);
+    EXPECT_THAT(entry["trial_checks"], SizeIs(2));  // one trial has no spread
+  }
+}
+
+TEST(Histograms, ArePrintedByPowersOfTwoOnRequest) {
+  BPFMARK_NEEDS_BPF();
+  const std::string one_case = "--benchmark_filter=^syscall_latency/call:getppid/monitor:none$";
+  EXPECT_THAT(run_bench({kDryRun, one_case}).out, Not(HasSubstr("kernel, ns: ")));
+  const ProcessResult run = run_bench({kDryRun, one_case, "--histogram"});
+  ASSERT_THAT(run, ExitsWith(0));
+  EXPECT_THAT(run.out, AllOf(HasSubstr("    caller, ns: "), HasSubstr("    kernel, ns: "),
+                             HasSubstr("256)")));
+}
+
+TEST(DropCaches, StandsInTheContext) {
+  const ProcessResult run =
+      run_bench({kDryRun, kOneCase, "--drop-caches", "--benchmark_format=json"});
+  if (::geteuid() != 0) {
+    EXPECT_THAT(run, ExitsWith(2));
+    EXPECT_THAT(lines_of(run.err), SizeIs(1));
+    return;
+  }
+  ASSERT_THAT(run, ExitsWith(0));
+  EXPECT_EQ(parsed(run.out)["context"]["bpfmark"]["drop_caches"], true);
+}
+
 // --- other forms
 
 TEST(Csv, HasOneLineARunAndAsManyCellsInEach) {
@@ -242,7 +289,8 @@ TEST(GoldenFields, OfTheResultFile) {
   // Numbers with all that they can have beside them; a dry run; skips and failures.
   add_fields(parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
                                "hook_entry/type:tc/body:counter|"
-                               "syscall_overhead/call:getppid/hook:tp/body:counter)$",
+                               "syscall_overhead/call:getppid/hook:tp/body:counter|"
+                               "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
                                "--keep-rounds", "--label=golden", "--benchmark_min_time=1000x",
                                "--benchmark_repetitions=2", "--benchmark_format=json"})
                         .out),
