@@ -129,7 +129,6 @@ class LatencyLoad : public PairedLoad {
   }
 
   Result<void> finish(Findings& findings) override {
-    if (Result<void> proven = prove_runs(); !proven) return proven;
     probe_->detach_monitor();
     attached_ = false;
     if (Result<void> observed = observe(caller_ns_.size()); !observed) return observed;
@@ -170,15 +169,6 @@ class LatencyLoad : public PairedLoad {
     return counted ? probe_->check_calls(calls) : Result<void>();
   }
 
-  Result<void> prove_runs() {
-    if (Result<void> attached = prepare(Arm::kSubject); !attached) return attached;
-    constexpr std::uint64_t kProvenCalls = 16;
-    return probe_->prove_runs(kProvenCalls, [&]() -> Result<void> {
-      Samples unused;
-      return make_calls(*call_, kProvenCalls, attached_, unused);
-    });
-  }
-
   // As many calls again, with the observer around them.
   Result<void> observe(std::uint64_t calls) {
     if (Result<void> attached = probe_->attach_observed_monitor(); !attached) return attached;
@@ -188,8 +178,18 @@ class LatencyLoad : public PairedLoad {
       if (Result<void> seen = observe_batch(now); !seen) return seen;
       calls -= now;
     }
+    const Result<void> proven = prove_runs();
     probe_->detach_monitor();
-    return {};
+    return proven;
+  }
+
+  // Only while BPF statistics are on, which is not while something is timed.
+  Result<void> prove_runs() {
+    constexpr std::uint64_t kProvenCalls = 16;
+    return probe_->prove_runs(kProvenCalls, [&]() -> Result<void> {
+      Samples unused;
+      return make_calls(*call_, kProvenCalls, monitored(), unused);
+    });
   }
 
   Result<void> observe_batch(std::uint64_t calls) {
