@@ -162,6 +162,7 @@ class LatencyLoad : public PairedLoad {
 
   // Every call counted by the monitor, if one is attached.
   Result<void> make_calls(SystemCall& call, std::uint64_t calls, bool counted, Samples& samples) {
+    samples.reserve(samples.size() + calls);  // by what may be the call that is counted
     if (counted) {
       if (Result<void> expected = probe_->expect_calls(); !expected) return expected;
     }
@@ -169,8 +170,9 @@ class LatencyLoad : public PairedLoad {
     return counted ? probe_->check_calls(calls) : Result<void>();
   }
 
-  // As many calls again, with the observer around them.
+  // As many calls again as were timed, with the observer around them.
   Result<void> observe(std::uint64_t calls) {
+    if (calls == 0) return wrong_result("no call was timed");
     if (Result<void> attached = probe_->attach_observed_monitor(); !attached) return attached;
     while (calls > 0) {
       const std::uint64_t now = std::min<std::uint64_t>(

@@ -74,8 +74,8 @@ SEC("raw_tp/sys_exit") int observe_exit(void* ctx) {
 
 // --- monitors
 //
-// All but the empty ones and the hash filter pass over other tasks than the caller, so that their
-// counts are exact and nobody else is reported.
+// Those that count or report do so for the caller only: the counts are exact, and nobody else is
+// reported.
 
 /* What the tracepoints of a system call hand over. */
 struct enter_context {

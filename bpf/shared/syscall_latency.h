@@ -8,8 +8,7 @@
 #define BPFMARK_SYSCALL_MAX_SAMPLES 4096
 
 /* What the observer saw since user space cleared it. `samples` counts what it measured, also what
- * no longer fitted into its array. All but `caller` and `armed` is written by the programs, and
- * only while the caller makes its calls, so there is one writer. */
+ * no longer fitted into its array. Written while the caller makes its calls, so by one writer. */
 struct bpfmark_syscall_observed {
   __u64 enters;
   __u64 samples;
