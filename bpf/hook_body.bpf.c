@@ -86,6 +86,7 @@ HOOK_BODY(ringbuf) {
   struct hook_event* event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
   if (event) {
     event->number = counts.events++;
+    event->time_ns = bpf_ktime_get_ns();
     bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
   } else {
     counts.lost++;
@@ -93,7 +94,7 @@ HOOK_BODY(ringbuf) {
 }
 
 HOOK_BODY(perfbuf) {
-  struct hook_event event = {.number = counts.events};
+  struct hook_event event = {.number = counts.events, .time_ns = bpf_ktime_get_ns()};
   if (bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &event, sizeof(event)) == 0) {
     counts.events++;
   } else {

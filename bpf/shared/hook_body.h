@@ -25,9 +25,10 @@ struct hook_key {
   __u64 id;
 };
 
-/* One record: how many were handed on before it. */
+/* One record: how many were handed on before it, and when. */
 struct hook_event {
   __u64 number;
+  __u64 time_ns;
 };
 
 #endif

@@ -170,7 +170,7 @@ TEST_F(HookFault, RecordsThatFoundNoRoomAreCountedAndShown) {
     ASSERT_THAT(run(on_getppid(body), kMoreThanFit), IsOk());
     Findings findings;
     ASSERT_THAT(load_->finish(findings), IsOk());
-    // A ring of 1 MiB holds less than 1 Mi / 16 of them.
+    // A buffer of 1 MiB holds fewer, for a record is 16 bytes and more.
     EXPECT_GT(findings.counters["lost"], kMoreThanFit - (1 << 20) / 16);
     EXPECT_LT(findings.counters["lost"], kMoreThanFit);
   }

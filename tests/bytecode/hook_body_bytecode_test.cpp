@@ -36,8 +36,8 @@ const std::array kBodies = {
     Body{"counter", {}},
     Body{"hash", {BPF_FUNC_map_lookup_elem}},
     Body{"hash_struct", {BPF_FUNC_map_lookup_elem}},
-    Body{"ringbuf", {BPF_FUNC_ringbuf_reserve, BPF_FUNC_ringbuf_submit}},
-    Body{"perfbuf", {BPF_FUNC_perf_event_output}},
+    Body{"ringbuf", {BPF_FUNC_ringbuf_reserve, BPF_FUNC_ktime_get_ns, BPF_FUNC_ringbuf_submit}},
+    Body{"perfbuf", {BPF_FUNC_ktime_get_ns, BPF_FUNC_perf_event_output}},
     Body{"stackid", {BPF_FUNC_get_stackid}},
 };
 
