@@ -181,6 +181,12 @@ ProbeResult probe_attachment(const AttachedCase& attached) {
   if (!outcome && is_skip(outcome.error().kind)) {
     return {support_of(outcome.error().kind), outcome.error().what, outcome.error().remedy};
   }
+  if (!outcome && outcome.error().kind == ErrorKind::kWrongResult) {
+    // A kernel takes LSM programs, and never calls them, where it was not started with them. A
+    // wrong count elsewhere is no lack: it is for the cases to fail with.
+    if (attached.type->name != "lsm") return {Support::kSupported, "", ""};
+    return {Support::kAbsent, outcome.error().what, "start the kernel with bpf in lsm="};
+  }
   return classify(outcome, std::string(attached.type->first_kernel), config);
 }
 
