@@ -19,6 +19,14 @@ void register_event_latency(Registry& registry, Capabilities& capabilities);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
 void register_syscall_latency(Registry& registry, Capabilities& capabilities);
+void register_copy(Registry& registry, Capabilities& capabilities);
+void register_helper(Registry& registry, Capabilities& capabilities);
+void register_chain(Registry& registry, Capabilities& capabilities);
+void register_exit(Registry& registry, Capabilities& capabilities);
+void register_compute(Registry& registry, Capabilities& capabilities);
+void register_bound_check(Registry& registry);
+void register_scratch(Registry& registry);
+void register_loop(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -33,6 +41,14 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
   register_syscall_latency(registry, capabilities);
+  register_copy(registry, capabilities);
+  register_helper(registry, capabilities);
+  register_chain(registry, capabilities);
+  register_exit(registry, capabilities);
+  register_compute(registry, capabilities);
+  register_bound_check(registry);
+  register_scratch(registry);
+  register_loop(registry);
 }
 
 }  // namespace bpfmark

@@ -2,6 +2,7 @@
 // What reading each in-kernel clock costs, and what one empty pass of each loop shape costs.
 #include "bpf/shared/clock.h"
 #include "bpf/lib/batch.bpf.h"
+#include "bpf/lib/loops.bpf.h"
 #include "bpf/shared/histogram.h"
 
 /* Distribution of back-to-back clock reads; filled by its own program, never while another is
@@ -111,10 +112,6 @@ int loop_bpf_loop(struct __sk_buff* ctx) {
   return finish_shape(start, passes);
 }
 
-extern int bpf_iter_num_new(struct bpf_iter_num* it, int start, int end) __ksym __weak;
-extern int* bpf_iter_num_next(struct bpf_iter_num* it) __ksym __weak;
-extern void bpf_iter_num_destroy(struct bpf_iter_num* it) __ksym __weak;
-
 SEC("?tc")
 int loop_iter_num(struct __sk_buff* ctx) {
   struct bpf_iter_num it;
@@ -129,15 +126,6 @@ int loop_iter_num(struct __sk_buff* ctx) {
   bpf_iter_num_destroy(&it);
   return finish_shape(start, passes);
 }
-
-/* may_goto as bytes: the mnemonic needs clang 19, the instruction only the kernel (6.9). Jumps to
- * `label` once the verifier's budget of 8 Mi passes is used up. */
-#define MAY_GOTO(label)                                             \
-  asm volatile goto(                                                \
-      "1: .byte 0xe5; .byte 0;"                                     \
-      ".long ((%l[" #label "] - 1b - 8) / 8) & 0xffff; .short 0" :: \
-          :                                                         \
-      : label)
 
 SEC("?tc")
 int loop_may_goto(struct __sk_buff* ctx) {

@@ -28,12 +28,13 @@ struct loop_state {
   __u64 hits;
   __u64 sum;
   __u64 passes;
+  void* ctx; /* of the program, for bodies that need it */
 };
 
 typedef long (*loop_body)(__u32 pass, struct loop_state* state);
 
-static __always_inline int run_timed_loop(loop_body body) {
-  struct loop_state state = {.cursor = request.first};
+static __always_inline int run_timed_loop_on(void* ctx, loop_body body) {
+  struct loop_state state = {.cursor = request.first, .ctx = ctx};
   const __u32 passes = request.ops / BPFMARK_UNROLL;
   const __u64 start = bpf_ktime_get_ns();
   bpf_loop(passes, body, &state, 0);
@@ -43,5 +44,36 @@ static __always_inline int run_timed_loop(loop_body body) {
   result.sum = state.sum;
   return 0;
 }
+
+static __always_inline int run_timed_loop(loop_body body) { return run_timed_loop_on(0, body); }
+
+/* A program `name` and the body of its loop. `prepare` is done once a pass, `operation` sees `ctx`,
+ * `step` and `state` and leaves what it found in `value`; `good` says of it whether that is a hit.
+ * A floor twin has the same `prepare` and BPFMARK_NOTHING. */
+#define TIMED_BODY(context, name, prepare, operation, good)               \
+  static long name##_body(__u32 pass, struct loop_state* state) {         \
+    context* const ctx __attribute__((unused)) = state->ctx;              \
+    __u64 hits = 0, sum = 0;                                              \
+    prepare;                                                              \
+    _Pragma("unroll") for (int step = 0; step < BPFMARK_UNROLL; step++) { \
+      __u64 value;                                                        \
+      operation;                                                          \
+      hits += (good) ? 1 : 0;                                             \
+      sum += value;                                                       \
+    }                                                                     \
+    state->hits += hits;                                                  \
+    state->sum += sum;                                                    \
+    state->passes++;                                                      \
+    return 0;                                                             \
+  }
+
+#define TIMED_PROGRAM(section, context, name, prepare, operation, good) \
+  TIMED_BODY(context, name, prepare, operation, good)                   \
+  SEC(section) int name(context* ctx) { return run_timed_loop_on(ctx, name##_body); }
+
+/* The operation of a floor: a 1 that the compiler cannot know. */
+#define BPFMARK_NOTHING \
+  value = 1;            \
+  BPFMARK_OPAQUE(value)
 
 #endif
