@@ -30,16 +30,18 @@ static __always_inline int by_die(void) {
   return BPFMARK_WENT_WRONG;
 }
 
-/* Adds up what the compiler cannot foresee: one pass is one addition. */
+/* One pass is a multiplication that waits for the one before it, so that where the loop lies in
+ * memory does not matter. */
 static __always_inline void do_work(void) {
-  __u64 done = 0;
+  __u64 mixed = 1;
+  __u32 pass = 0;
 #pragma clang loop unroll(disable)
-  for (__u32 pass = 0; pass < BPFMARK_WORK_MAX; pass++) {
+  for (; pass < BPFMARK_WORK_MAX; pass++) {
     if (pass >= work) break;
-    done++;
-    asm volatile("" : "+r"(done));
+    mixed *= 0x9E3779B97F4A7C15;
+    asm volatile("" : "+r"(mixed));
   }
-  worked += done;
+  worked += pass;
 }
 
 /* Opaque, or the compiler would see through it and leave out the call. */

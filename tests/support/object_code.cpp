@@ -82,6 +82,14 @@ bool is_function(const Symbol& symbol) {
   return GELF_ST_TYPE(symbol.raw.st_info) == STT_FUNC && symbol.raw.st_size > 0;
 }
 
+std::string function_at(const Sections& sections, std::size_t section, std::uint64_t place) {
+  const auto found = std::ranges::find_if(sections.symbols, [&](const Symbol& candidate) {
+    return is_function(candidate) && candidate.raw.st_shndx == section &&
+           candidate.raw.st_value == place;
+  });
+  return found == sections.symbols.end() ? "" : found->name;
+}
+
 // A static function is referred to by its section and the place in it, which stands in the
 // instruction: in bytes for a reference, in instructions minus one for a call.
 std::string referred_to(const Symbol& symbol, const bpf_insn& insn, const Sections& sections) {
@@ -89,11 +97,7 @@ std::string referred_to(const Symbol& symbol, const bpf_insn& insn, const Sectio
   const bool call = insn.code == (BPF_JMP | BPF_CALL);
   const auto place = static_cast<std::uint64_t>(
       call ? (insn.imm + 1) * static_cast<long>(sizeof(bpf_insn)) : insn.imm);
-  const auto found = std::ranges::find_if(sections.symbols, [&](const Symbol& candidate) {
-    return is_function(candidate) && candidate.raw.st_shndx == symbol.raw.st_shndx &&
-           candidate.raw.st_value == place;
-  });
-  return found == sections.symbols.end() ? "" : found->name;
+  return function_at(sections, symbol.raw.st_shndx, place);
 }
 
 Result<Function> read_function(const Symbol& symbol, const Sections& sections) {
@@ -111,6 +115,11 @@ Result<Function> read_function(const Symbol& symbol, const Sections& sections) {
     if (const auto found = sections.relocations.find({section, at});
         found != sections.relocations.end()) {
       instruction.symbol = referred_to(*found->second, instruction.raw, sections);
+    } else if (instruction.calls_function()) {
+      // Of the same section: the assembler knew the distance.
+      const auto distance = (instruction.raw.imm + 1) * static_cast<long>(sizeof(bpf_insn));
+      instruction.symbol =
+          function_at(sections, section, at + static_cast<std::uint64_t>(distance));
     }
     function.code.push_back(std::move(instruction));
   }
