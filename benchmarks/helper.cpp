@@ -13,6 +13,11 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "benchmarks/families.h"
 #include "benchmarks/twin.h"
@@ -62,7 +67,7 @@ std::uint64_t own_comm() {
   return word;
 }
 
-// The one's complement sum of `n` 32-bit words that are 1, 2, ... n, folded to 16 bits.
+// A one's complement sum, folded to 16 bits.
 std::uint32_t folded(std::uint64_t sum) {
   while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<std::uint32_t>(sum);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ namespace bpfmark {
 // Work of a case whose operation takes about that long: batches of 50 to 100 us.
 inline Plan plan_for(unsigned about_ns) {
   const std::uint64_t ops = std::bit_floor(100'000u / std::max(about_ns, 1u));
-  return {.ops_per_batch = std::clamp<std::uint64_t>(ops, 64, 32768), .rounds = 40, .loads = 12};
+  return {.ops_per_batch = std::clamp<std::uint64_t>(ops, 8, 32768), .rounds = 40, .loads = 12};
 }
 
 // Opens the object and chooses programs by name; all others stay out. Errors: kSystem, kWrongResult

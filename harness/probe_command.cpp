@@ -21,10 +21,10 @@ int run_probe(bool as_json) {
                       {"remedy", result.remedy}});
       continue;
     }
-    fmt::print("{:<24}{:<15}{}\n", capability->name, support_name(result.support),
+    fmt::print("{:<36}{:<15}{}\n", capability->name, support_name(result.support),
                capability->what);
     if (result.support != Support::kSupported) {
-      fmt::print("{:<24}cause:  {}\n{:<24}remedy: {}\n", "", result.cause, "", result.remedy);
+      fmt::print("{:<36}cause:  {}\n{:<36}remedy: {}\n", "", result.cause, "", result.remedy);
     }
   }
   if (as_json) fmt::print("{}\n", list.dump(2));

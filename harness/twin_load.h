@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "harness/in_kernel_batch.h"
@@ -91,7 +93,7 @@ struct HostArm {
 // A subject and its floor in user space, by its clock.
 class HostTwinLoad : public PairedLoad {
  public:
-  // `check` is called after every batch of the subject, outside of its clock; `findings` go into
+  // `check` is called after every batch of the subject, outside of its clock; `counters` go into
   // the row.
   HostTwinLoad(HostArm subject, HostArm floor, std::function<Result<void>()> check,
                std::map<std::string, double> counters)

@@ -287,14 +287,15 @@ TEST(GoldenFields, OfTheResultFile) {
   BPFMARK_NEEDS_BPF();
   std::set<std::string> fields;
   // Numbers with all that they can have beside them; a dry run; skips and failures.
-  add_fields(parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
-                               "hook_entry/type:tc/body:counter|"
-                               "syscall_overhead/call:getppid/hook:tp/body:counter|"
-                               "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
-                               "--keep-rounds", "--label=golden", "--benchmark_min_time=1000x",
-                               "--benchmark_repetitions=2", "--benchmark_format=json"})
-                        .out),
-             fields);
+  add_fields(
+      parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
+                        "hook_entry/type:tc/body:counter|compute/kernel:fib/for:host_o2/n:80|"
+                        "syscall_overhead/call:getppid/hook:tp/body:counter|"
+                        "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
+                        "--keep-rounds", "--label=golden", "--benchmark_min_time=1000x",
+                        "--benchmark_repetitions=2", "--benchmark_format=json"})
+                 .out),
+      fields);
   add_fields(parsed(PublicCopy()
                         .run({kDryRun, "--benchmark_filter=hook_entry/type:(tc|xdp)",
                               "--require=test_run_xdp", "--benchmark_format=json"})
