@@ -151,7 +151,7 @@ struct {
   if (!entry) return 1
 
 TC_HELPER(spin_lock, FIRST_OF(struct guarded, g, guarded), bpf_spin_lock(&g->lock);
-          value = ++g->count; bpf_spin_unlock(&g->lock); value = 1, value == 1)
+          bpf_spin_unlock(&g->lock); BPFMARK_NOTHING, value == 1)
 
 struct timed {
   struct bpf_timer timer;

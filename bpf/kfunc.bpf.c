@@ -65,7 +65,6 @@ TC_KFUNC(irq_pair, unsigned long flags, bpf_local_irq_save(&flags); bpf_local_ir
 
 struct guarded {
   struct bpf_res_spin_lock lock;
-  __u32 count;
 };
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -74,14 +73,19 @@ struct {
   __type(value, struct guarded);
 } guarded SEC(".maps");
 
-TC_KFUNC(
-    res_spin_lock, __u32 zero = 0; struct guarded* g = bpf_map_lookup_elem(&guarded, &zero);
-    if (!g) return 1, value = bpf_res_spin_lock(&g->lock); if (value == 0) {
-      g->count++;
-      bpf_res_spin_unlock(&g->lock);
-      value = 1;
-    },
-                                                           value == 1)
+#define GUARDED                                             \
+  __u32 zero = 0;                                           \
+  struct guarded* g = bpf_map_lookup_elem(&guarded, &zero); \
+  if (!g) return 1
+#define LOCKED                         \
+  value = bpf_res_spin_lock(&g->lock); \
+  if (value == 0) {                    \
+    bpf_res_spin_unlock(&g->lock);     \
+    value = 1;                         \
+  } else {                             \
+    value = 0;                         \
+  }
+TC_KFUNC(res_spin_lock, GUARDED, LOCKED, value == 1)
 
 struct object {
   __u64 word;

@@ -13,6 +13,5 @@
 #define BPFMARK_PRINTED "42:123456" /* of "%u:%u" */
 #define BPFMARK_WALKED 64           /* entries or passes of one operation that walks */
 #define BPFMARK_REDIRECT_INDEX 1    /* the loopback device; nothing is ever sent */
-#define BPFMARK_CIPHER_BYTES 16
 
 #endif

@@ -41,15 +41,15 @@ if(BPFMARK_TESTS)
   bpfmark_need_package(GTest 1.12)
 endif()
 
-find_program(BPFMARK_CLANG NAMES clang-19 clang-18 clang-17 clang-16 clang
+find_program(BPFMARK_CLANG NAMES clang-19 clang-18 clang
              DOC "clang that compiles for the BPF target")
 if(NOT BPFMARK_CLANG)
-  list(APPEND bpfmark_missing "clang >= 16: not found")
+  list(APPEND bpfmark_missing "clang >= 18: not found")
 else()
   execute_process(COMMAND "${BPFMARK_CLANG}" -dumpversion OUTPUT_VARIABLE BPFMARK_CLANG_VERSION
                   OUTPUT_STRIP_TRAILING_WHITESPACE)
-  if(BPFMARK_CLANG_VERSION VERSION_LESS 16)
-    list(APPEND bpfmark_missing "clang >= 16: found ${BPFMARK_CLANG_VERSION} (${BPFMARK_CLANG})")
+  if(BPFMARK_CLANG_VERSION VERSION_LESS 18)
+    list(APPEND bpfmark_missing "clang >= 18: found ${BPFMARK_CLANG_VERSION} (${BPFMARK_CLANG})")
   endif()
 endif()
 if(BPFMARK_TESTS AND BPFMARK_CLANG)
