@@ -34,8 +34,14 @@ namespace {
 // --- what user space knows of the answers
 
 constexpr std::uint64_t kUserWord = 0x1122334455667788;
-const std::uint64_t user_word = kUserWord;
-const char user_string[] = BPFMARK_STRING;
+
+// A program reads only what is present. Not const: pages of the executable's file may not be, while
+// one that was written stays.
+struct UserMemory {
+  std::uint64_t word;
+  char string[BPFMARK_STRING_BYTES];
+};
+UserMemory user_memory;
 
 template <std::uint64_t value>
 std::uint64_t constant() {
@@ -223,8 +229,9 @@ ResultCheck check_output(std::shared_ptr<PerfOutput> output) {
 }
 
 Result<TwinChecks> prepare_helper(const Called& called, helper_bpf& object) {
-  object.bss->user_address = reinterpret_cast<std::uintptr_t>(&user_word);
-  object.bss->user_string = reinterpret_cast<std::uintptr_t>(user_string);
+  user_memory = {.word = kUserWord, .string = BPFMARK_STRING};
+  object.bss->user_address = reinterpret_cast<std::uintptr_t>(&user_memory.word);
+  object.bss->user_string = reinterpret_cast<std::uintptr_t>(user_memory.string);
   for (std::uint64_t i = 0; i < BPFMARK_CSUM_BYTES / 8; ++i) object.bss->csum_data[i] = i + 1;
   TwinChecks checks{.subject = check_of(called), .floor = every_operation_finds(1)};
   if (std::string_view(called.program) != "perf_output") return checks;
