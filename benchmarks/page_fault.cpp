@@ -251,6 +251,15 @@ Result<void> try_batch(const Kind& kind, bool probed) {
   return {};
 }
 
+ProbeResult probe_perf_event() {
+  const Result<void> outcome = try_batch(kAnon, false);
+  if (!outcome && outcome.error().errnum == EACCES) {
+    return {Support::kNotPermitted, outcome.error().what,
+            "run as root, or lower kernel.perf_event_paranoid"};
+  }
+  return classify(outcome, "", "CONFIG_PERF_EVENTS");
+}
+
 ProbeResult probe_huge_page() {
   if (huge_page_bytes() == 0) {
     return {Support::kAbsent, "this kernel has no transparent huge pages",
@@ -266,8 +275,8 @@ ProbeResult probe_huge_page() {
 }  // namespace
 
 void register_page_fault(Registry& registry, Capabilities& capabilities) {
-  capabilities.add({"perf_page_faults", "count page faults by a software perf event",
-                    [] { return classify(try_batch(kAnon, false), "", "CONFIG_PERF_EVENTS"); }});
+  capabilities.add(
+      {"perf_page_faults", "count page faults by a software perf event", probe_perf_event});
   capabilities.add(
       {"transparent_huge_page", "get a huge page on the first touch", probe_huge_page});
   capabilities.add({"page_fault_probe",
