@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <set>
@@ -111,6 +112,32 @@ std::vector<Difference> notable_differences(const Identity& old_side, const Iden
 std::vector<Difference> launch_differences(const Identity& first, const Identity& other) {
   std::vector<Difference> differences = machine_differences(first, other);
   add_differences(differences, first, other, kSubject);
+  return differences;
+}
+
+Identity environment_of(const Identity& identity) {
+  constexpr std::array<std::string_view, 4> kNotEnvironment = {"build.version", "build.commit",
+                                                               "label", "library_build_type"};
+  const auto is_one_of = [](std::string_view field, std::span<const std::string_view> fields) {
+    return std::ranges::find(fields, field) != fields.end();
+  };
+  Identity environment;
+  for (const auto& [field, value] : identity) {
+    const bool relevant = is_one_of(field, kForbidding) || field.starts_with(kMitigations) ||
+                          is_one_of(field, kSubject) || is_one_of(field, kCircumstances);
+    if (relevant && !is_one_of(field, kNotEnvironment)) environment.emplace(field, value);
+  }
+  return environment;
+}
+
+std::vector<Difference> environment_differences(const Identity& old_side,
+                                                const Identity& new_side) {
+  std::set<std::string_view> fields;
+  for (const Identity* side : {&old_side, &new_side}) {
+    for (const auto& [field, value] : *side) fields.insert(field);
+  }
+  std::vector<Difference> differences;
+  add_differences(differences, old_side, new_side, std::vector(fields.begin(), fields.end()));
   return differences;
 }
 

@@ -33,6 +33,14 @@ std::vector<Difference> notable_differences(const Identity& old_side, const Iden
 // change one looks for (commit, compilers, libbpf, kernel).
 std::vector<Difference> launch_differences(const Identity& first, const Identity& other);
 
+// What a change of speed is not to be blamed on a commit for: the machine, its kernel, switches,
+// microcode and boot parameters, the libraries and compilers. Commit, version and label are no part
+// of it.
+Identity environment_of(const Identity& identity);
+
+// All fields in which two environments differ.
+std::vector<Difference> environment_differences(const Identity& old_side, const Identity& new_side);
+
 // Why the numbers of one launch are not meant to be judged (dry run, debug build, stopped
 // half-way), or nothing.
 std::vector<std::string> defects(const Identity& identity);

@@ -128,5 +128,25 @@ TEST(Defects, AreDryRunsDebugBuildsAndStoppedRuns) {
               ElementsAre("a debug build was measured"));
 }
 
+TEST(Comparability, TheEnvironmentIsTheMachineAndItsSoftwareButNotTheCommit) {
+  const Identity identity = {{"build.commit", "abc"},     {"label", "x"},
+                             {"build.libbpf", "1.4"},     {"kernel.release", "6.18"},
+                             {"cpu.microcode", "0x1"},    {"kernel.mitigations.meltdown", "off"},
+                             {"arguments[0]", "bench"},   {"library_build_type", "release"},
+                             {"user_clock_pair_ns", "20"}};
+  const Identity environment = environment_of(identity);
+  EXPECT_EQ(environment, (Identity{{"build.libbpf", "1.4"},
+                                   {"kernel.release", "6.18"},
+                                   {"cpu.microcode", "0x1"},
+                                   {"kernel.mitigations.meltdown", "off"}}));
+  Identity other = environment;
+  other["build.libbpf"] = "1.5";
+  other.erase("cpu.microcode");
+  const auto differences = environment_differences(environment, other);
+  ASSERT_EQ(differences.size(), 2u);
+  EXPECT_EQ(to_text(differences[0]), "build.libbpf differs: '1.4' | '1.5'");
+  EXPECT_EQ(to_text(differences[1]), "cpu.microcode differs: '0x1' | '(absent)'");
+}
+
 }  // namespace
 }  // namespace bpfmark
