@@ -2,6 +2,7 @@
 #include "benchmarks/families.h"
 #include "ci/judge/compare_command.h"
 #include "ci/judge/export_command.h"
+#include "ci/judge/track_command.h"
 #include "ci/machine/doctor_command.h"
 #include "ci/machine/rerun_command.h"
 #include "ci/machine/tune_command.h"
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   bpfmark::register_all(registry, bpfmark::Capabilities::instance());
   return bpfmark::run_program(
       argc, argv, registry,
-      {bpfmark::add_compare_command, bpfmark::add_export_command, bpfmark::add_doctor_command,
-       bpfmark::add_tune_command, bpfmark::add_untune_command, bpfmark::add_rerun_command});
+      {bpfmark::add_compare_command, bpfmark::add_export_command, bpfmark::add_track_command,
+       bpfmark::add_doctor_command, bpfmark::add_tune_command, bpfmark::add_untune_command,
+       bpfmark::add_rerun_command});
 }

@@ -173,6 +173,27 @@ int run_compare(const CompareOptions& options, std::ostream& out, std::ostream& 
   return exit_status(*comparison, options.exit_rules);
 }
 
+void add_threshold_options(CLI::App* command, Rules& rules) {
+  command
+      ->add_option_function<std::string>(
+          "--threshold",
+          [&rules](const std::string& text) {
+            const auto fraction = parse_fraction(text);
+            if (!fraction) throw CLI::ValidationError("--threshold", "expected 0.02 or 2%");
+            rules.threshold = *fraction;
+          },
+          "changes up to this are of no interest (default 2%)")
+      ->type_name("FRACTION");
+  command->add_option("--floor-ns", rules.floor_ns, "nor are changes of a time up to this")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("NS")
+      ->capture_default_str();
+  command->add_option("--alpha", rules.alpha, "significance level over all rows together")
+      ->check(CLI::Range(1e-9, 0.5))
+      ->type_name("P")
+      ->capture_default_str();
+}
+
 Subcommand add_compare_command(CLI::App& app) {
   const auto options = std::make_shared<CompareOptions>();
   CLI::App* const command =
@@ -196,24 +217,7 @@ Subcommand add_compare_command(CLI::App& app) {
       ->type_name("NAME")
       ->allow_extra_args(false)
       ->capture_default_str();
-  command
-      ->add_option_function<std::string>(
-          "--threshold",
-          [options](const std::string& text) {
-            const auto fraction = parse_fraction(text);
-            if (!fraction) throw CLI::ValidationError("--threshold", "expected 0.02 or 2%");
-            options->rules.threshold = *fraction;
-          },
-          "changes up to this are of no interest (default 2%)")
-      ->type_name("FRACTION");
-  command->add_option("--floor-ns", options->rules.floor_ns, "nor are changes of a time up to this")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("NS")
-      ->capture_default_str();
-  command->add_option("--alpha", options->rules.alpha, "significance level over all rows together")
-      ->check(CLI::Range(1e-9, 0.5))
-      ->type_name("P")
-      ->capture_default_str();
+  add_threshold_options(command, options->rules);
   command->add_flag("--allow-missing", options->exit_rules.allow_missing,
                     "a benchmark that one side lacks is no reason for exit 1");
   command->add_flag("--strict", options->exit_rules.strict, "exit 3 if something is inconclusive");

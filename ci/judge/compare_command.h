@@ -29,6 +29,9 @@ struct CompareOptions {
   std::string out_path;
 };
 
+// --threshold, --floor-ns and --alpha, for every command that judges by such rules.
+void add_threshold_options(CLI::App* command, Rules& rules);
+
 Subcommand add_compare_command(CLI::App& app);
 
 // The command itself: the report goes to `out`, complaints to `err`. Exit status as exit_status()

@@ -19,12 +19,6 @@ namespace {
 constexpr int kNameColumns = 34;
 constexpr std::size_t kShownForced = 10;
 
-// An amount of change: a fraction in percent, a difference in the unit of the metric.
-std::string amount(const Row& row, double value) {
-  if (row.as_ratio) return fmt::format("{:.1f} %", value * 100);
-  return shown_number(value) + (row.metric.is_ns ? " ns" : "");
-}
-
 struct Cells {
   std::string old_value, new_value, estimate, interval, n, p, effect, noise_floor, verdict;
 };
@@ -41,7 +35,7 @@ Cells cells_of(const Row& row) {
   cells.n = fmt::format("{}/{}", row.old_n, row.new_n);
   cells.p = row.p_holm ? fmt::format("{:.2g}", *row.p_holm) : "-";
   cells.effect = row.cliffs_delta ? fmt::format("{:+.2f}", *row.cliffs_delta) : "-";
-  cells.noise_floor = row.metric.exact ? "-" : amount(row, row.noise_floor);
+  cells.noise_floor = row.metric.exact ? "-" : shown_amount(row, row.noise_floor);
   cells.verdict = shown_change(row);
   if (row.change == Change::kRegression && row.old_label.empty()) cells.verdict = "REGRESSION";
   return cells;
@@ -50,7 +44,8 @@ Cells cells_of(const Row& row) {
 // Why a row is inconclusive, and what would not have been.
 std::string explanation(const Row& row) {
   if (!row.detectable) return row.reason;
-  return fmt::format("{}; a change of {} would show", row.reason, amount(row, *row.detectable));
+  return fmt::format("{}; a change of {} would show", row.reason,
+                     shown_amount(row, *row.detectable));
 }
 
 std::string table_line(const std::string& name, const Cells& c) {
@@ -187,6 +182,11 @@ std::string markdown(const Comparison& comparison) {
 }
 
 }  // namespace
+
+std::string shown_amount(const Row& row, double value) {
+  if (row.as_ratio) return fmt::format("{:.1f} %", value * 100);
+  return shown_number(value) + (row.metric.is_ns ? " ns" : "");
+}
 
 std::string shown_name(const Row& row) {
   std::string name = row.name;

@@ -22,6 +22,9 @@ std::string render(const Comparison& comparison, ReportFormat format, const Exit
 // "12 rows: 1 regression, 0 improvements, 10 same, 1 inconclusive; 0 missing; 2 without a number"
 std::string summary_line(const Comparison& comparison);
 
+// An amount of change: a fraction in percent, a difference in the unit of the metric.
+std::string shown_amount(const Row& row, double value);
+
 // Name as it is shown: with the metric where it is not net_ns, and with both values of the key in a
 // column comparison: "map_lookup/type:hash|array/access:hit [p99_ns]".
 std::string shown_name(const Row& row);

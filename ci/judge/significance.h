@@ -37,6 +37,10 @@ class MannWhitney {
   std::map<std::pair<std::size_t, std::size_t>, std::vector<double>> untied_;
 };
 
+// p of Student's two-sided t-test for two independent samples of equal variance. Two constant
+// samples differ with certainty (p = 0) or not at all (1). A sample of one value is refused.
+std::optional<double> t_test_p(Values left, Values right);
+
 // Holm-Bonferroni: p values of which any that is below alpha is significant though all of them were
 // looked at. In the order of the input; NaN and what is outside [0, 1] are refused.
 std::optional<std::vector<double>> holm_adjusted(Values p_values);

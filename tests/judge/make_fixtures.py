@@ -110,6 +110,12 @@ def main():
         shift = floor + factor * pooled * math.sqrt(1 / n_old + 1 / n_new)
         print(f"    {{{numbers(old)}, {numbers(new)}, {floor!r}, {alpha!r}, {float(shift)!r}}},")
     print("};")
+    print("const std::vector<TTestFixture> kTTestFixtures = {")
+    for n_old, n_new, shift in [(2, 2, 3), (3, 3, 0), (3, 47, 2), (25, 25, 0), (25, 25, 1), (50, 50, 5),
+                                (4, 9, -40)]:
+        old, new = untied(n_old, 0), untied(n_new, shift)
+        print(f"    {{{numbers(old)}, {numbers(new)}, {float(stats.ttest_ind(old, new).pvalue)!r}}},")
+    print("};")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ struct DetectableFixture {
   double noise_floor, alpha, shift;
 };
 
+struct TTestFixture {
+  Samples left, right;
+  double p;
+};
+
 #include "tests/judge/significance_fixtures.inc"
 
 const std::vector<Samples> kRefused = {{}, {kNan, 1, 2}, {1, kInfinity}, {1, 2, -kInfinity}};
@@ -254,6 +259,35 @@ TEST(SamplesNeeded, IsTheFirstSizeWhosePIsSmallEnough) {
   EXPECT_EQ(samples_needed(2, 0.05), 5u);    // 2 * 2 / 252 = 0.016; with 4 it would be 0.057
   EXPECT_EQ(samples_needed(150, 0.05), 8u);  // 150 * 2 / 12870 = 0.023; with 7 it would be 0.087
   EXPECT_EQ(samples_needed(0, 0.05), 1u);
+}
+
+TEST(TTest, AgreesWithScipyWhicheverSideIsFirst) {
+  for (const TTestFixture& fixture : kTTestFixtures) {
+    SCOPED_TRACE(::testing::PrintToString(fixture.left));
+    const auto p = t_test_p(fixture.left, fixture.right);
+    ASSERT_TRUE(p);
+    EXPECT_NEAR(*p, fixture.p, 1e-9 * fixture.p);
+    EXPECT_NEAR(*t_test_p(fixture.right, fixture.left), fixture.p, 1e-9 * fixture.p);
+  }
+}
+
+TEST(TTest, ConstantSamplesDifferWithCertaintyOrNotAtAll) {
+  EXPECT_EQ(t_test_p(Samples{0.1, 0.1, 0.1}, Samples{0.1, 0.1}), 1);
+  EXPECT_EQ(t_test_p(Samples{0.1, 0.1, 0.1}, Samples{0.2, 0.2}), 0);
+  EXPECT_EQ(t_test_p(Samples{0, 0}, Samples{0, 0}), 1);
+}
+
+TEST(TTest, DoesNotOverflow) {
+  EXPECT_NEAR(*t_test_p(Samples{1e300, 1.1e300, 1.2e300}, Samples{1.3e300, 1.4e300, 1.5e300}),
+              *t_test_p(Samples{1, 1.1, 1.2}, Samples{1.3, 1.4, 1.5}), 1e-12);
+}
+
+TEST(TTest, RefusesWhatIsNoSample) {
+  for (const Samples& refused : kRefused) {
+    EXPECT_FALSE(t_test_p(refused, Samples{1, 2, 3}));
+    EXPECT_FALSE(t_test_p(Samples{1, 2, 3}, refused));
+  }
+  EXPECT_FALSE(t_test_p(Samples{1}, Samples{2, 3}));
 }
 
 }  // namespace
