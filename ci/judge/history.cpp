@@ -278,7 +278,7 @@ class LineReader {
 
  private:
   bool fill() {
-    constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+    constexpr std::size_t kBlockBytes = std::size_t{1} << 16;
     const std::size_t size = buffer_.size();
     buffer_.resize(size + kBlockBytes);
     in_.read(buffer_.data() + size, kBlockBytes);
