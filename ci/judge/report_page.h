@@ -56,7 +56,7 @@ struct ShownCase {
   std::size_t launches = 0, loads = 0;
   std::string verdict;
   bool resolved() const { return verdict.empty() || verdict == "resolved"; }
-  std::string n() const;  // "12", or "10 x 12" for several launches
+  std::string n() const;  // "12" loads, or "10 launches"
 };
 ShownCase shown_case(const BenchmarkSamples& benchmark, std::size_t files);
 

@@ -102,9 +102,8 @@ std::string failed_table(const ResultSet& result) {
 }  // namespace
 
 std::string ShownCase::n() const {
-  const std::string loads_text = loads > 0 ? fmt::format("{}", loads) : "-";
-  if (launches <= 1) return loads_text;
-  return fmt::format("{} launches, {} loads", launches, loads_text);
+  if (launches > 1) return fmt::format("{} launches", launches);
+  return loads > 0 ? fmt::format("{}", loads) : "–";
 }
 
 ShownCase shown_case(const BenchmarkSamples& benchmark, std::size_t files) {
@@ -217,7 +216,8 @@ std::string results_section(const ReportContent& content) {
       "per "
       "operation. net: raw less floor, the paired difference, with its 95 % interval. n: loads, "
       "each "
-      "laid out in memory anew.</caption><thead><tr><th scope=\"col\">case</th><th scope=\"col\" "
+      "laid out in memory anew; or launches, where there are several.</caption><thead><tr><th "
+      "scope=\"col\">case</th><th scope=\"col\" "
       "class=\"num\">net</th><th scope=\"col\" class=\"num\">from</th><th scope=\"col\" "
       "class=\"num\">to</th><th scope=\"col\" class=\"num\">raw</th><th scope=\"col\" "
       "class=\"num\">floor</th>" +
@@ -234,8 +234,10 @@ std::string results_section(const ReportContent& content) {
             number_cell(shown.net_ns, css) + number_cell(lo, css) + number_cell(hi, css) +
             number_cell(shown.raw_ns) + number_cell(shown.floor_ns);
     if (latency) html += number_cell(shown.p50_ns) + number_cell(shown.p99_ns);
-    html += fmt::format("<td class=\"num\" data-v=\"{}\">{}</td><td class=\"{}\">{}</td></tr>\n",
-                        shown.loads, shown.n(), css, escape_html(shown.verdict));
+    html += fmt::format(
+        "<td class=\"num\" data-v=\"{}\">{}</td><td class=\"verdict {}\">{}</td></tr>\n",
+        shown.launches > 1 ? shown.launches : shown.loads, shown.n(), css,
+        escape_html(shown.verdict));
   }
   return html + "</tbody></table></div></section>\n";
 }

@@ -82,11 +82,15 @@ std::string text_at(double x, double y, const std::string& css, const std::strin
                      escape_html(text));
 }
 
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+// Without its middle: names begin alike, and differ at the end. Never cuts a character of UTF-8.
 std::string shortened(const std::string& text, std::size_t length) {
   if (text.size() <= length) return text;
-  std::size_t cut = length - 1;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
-  return text.substr(0, cut) + "…";
+  std::size_t head = length / 3, tail = text.size() - (length - head - 1);
+  while (head > 0 && is_continuation(text[head])) --head;
+  while (tail < text.size() && is_continuation(text[tail])) ++tail;
+  return text.substr(0, head) + "…" + text.substr(tail);
 }
 
 }  // namespace
@@ -102,7 +106,7 @@ std::string shown_ns(double ns) {
 
 std::string dot_plot_svg(const DotPlot& plot) {
   if (plot.rows.empty()) return {};
-  constexpr double kRow = 22, kTop = 8, kNotes = 190;
+  constexpr double kRow = 22, kTop = 8, kNotes = 225;
   double lo = plot.from_zero ? 0 : plot.reference.value_or(plot.rows[0].value), hi = lo;
   std::size_t longest = 0;
   const auto include = [&](double value) {
@@ -155,7 +159,7 @@ std::string dot_plot_svg(const DotPlot& plot) {
     }
     svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>",
                        x.at(row.value), y);
-    svg += text_at(kWidth - kNotes + 14, y + 4, "note", shortened(row.note, 32)) + "</g>\n";
+    svg += text_at(kWidth - kNotes + 14, y + 4, "note", shortened(row.note, 40)) + "</g>\n";
   }
   return svg + "</svg>\n";
 }

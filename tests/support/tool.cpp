@@ -43,6 +43,10 @@ const Tool kXmllint = {.name = "xmllint", .places = {"xmllint"}};
 const Tool kHdrHistogramJs = {.name = "hdr_histogram_js",
                               .places = {BPFMARK_NODE_MODULES "/hdr-histogram-js/package.json"},
                               .interpreter = "node"};
+const Tool kPlaywright = {.name = "playwright",
+                          .places = {BPFMARK_NODE_MODULES "/playwright-core/package.json"},
+                          .interpreter = "node"};
+const Tool kChromium = {.name = "chromium", .places = {"/usr/bin/chromium"}};
 
 Result<ProcessResult> run_tool(const Tool& tool, std::vector<std::string> arguments,
                                const std::string& input) {

@@ -24,6 +24,9 @@ extern const Tool kPromtool;        // Prometheus'
 extern const Tool kXmllint;         // libxml2's
 extern const Tool kHdrHistogramJs;  // a Node module; arguments begin with the script that uses it
 
+extern const Tool kPlaywright;  // as above; drives the browser
+extern const Tool kChromium;
+
 // Runs the tool on these arguments to its end; it reads the file `input` if one is named. Errors:
 // kAbsent with the tool's capability, for BPFMARK_SKIP_OR_FAIL; kSystem.
 Result<ProcessResult> run_tool(const Tool& tool, std::vector<std::string> arguments,

@@ -96,7 +96,7 @@
   const percent = (nines) => `${+(100 * (1 - 10 ** -nines)).toPrecision(7)} %`;
   const quantilePlot = (one, width) => ({
     width, height: 320, scales: { x: { time: false }, y: { distr: one.log ? 3 : 1 } },
-    axes: [{ ...axis(), values: (_, ticks) => ticks.map(percent) }, { ...axis(), size: 80 }],
+    axes: [{ ...axis(), splits: () => [0, Math.log10(2), 1, 2, 3, 4, 5], values: (_, ticks) => ticks.map(percent) }, { ...axis(), size: 80 }],
     series: [
       { label: "quantile", value: (_, v) => (v === null ? "" : percent(v)) },
       ...one.labels.map((label, i) => ({ label, stroke: ink(i % 6 ? `--l${i % 6}` : "--accent"), width: 1.5, spanGaps: true })),
