@@ -2,7 +2,9 @@
 #include "harness/campaign.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "harness/capability.h"
@@ -37,16 +39,23 @@ RunLog::Outcome outcome_of(Entry entry, const MeasureOptions& options) {
   return conclude(entry.measured->plan, options, std::move(entry.collected));
 }
 
-void run_repetition(const std::vector<const Case*>& cases, const RunOptions& options, RunLog& log,
-                    Progress& progress) {
+void run_repetition(const std::vector<const Case*>& cases, const RunOptions& options,
+                    int repetition, RunLog& log, Progress& progress) {
   std::vector<Entry> entries;
   int passes = 0;
   for (const Case* c : cases) {
     entries.push_back({c, {}, {}});
     passes = std::max(passes, loads_of(c->plan, options.measure));
   }
+  std::vector<std::size_t> order(entries.size());
+  std::iota(order.begin(), order.end(), 0uz);
+  if (options.order_seed) {
+    order = shuffled_places(entries.size(),
+                            *options.order_seed + static_cast<std::uint64_t>(repetition));
+  }
   for (int pass = 0; pass < passes; ++pass) {
-    for (Entry& entry : entries) {
+    for (const std::size_t place : order) {
+      Entry& entry = entries[place];
       if (entry.error || pass >= loads_of(entry.measured->plan, options.measure)) continue;
       if (stop_signal() != 0) break;
       progress.start(entry.measured->name);
@@ -60,6 +69,17 @@ void run_repetition(const std::vector<const Case*>& cases, const RunOptions& opt
 
 }  // namespace
 
+std::vector<std::size_t> shuffled_places(std::size_t count, std::uint64_t seed) {
+  std::vector<std::size_t> places(count);
+  std::iota(places.begin(), places.end(), 0uz);
+  // The standard fixes what this generator gives, but not what std::shuffle() makes of it.
+  std::mt19937_64 generator(seed);
+  for (std::size_t left = count; left > 1; --left) {
+    std::swap(places[left - 1], places[generator() % left]);
+  }
+  return places;
+}
+
 void run_campaign(const std::vector<const Case*>& cases, const RunOptions& options, RunLog& log) {
   std::size_t loads = 0;
   for (const Case* c : cases) {
@@ -67,7 +87,7 @@ void run_campaign(const std::vector<const Case*>& cases, const RunOptions& optio
   }
   Progress progress(loads * static_cast<std::size_t>(options.repetitions));
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {
-    run_repetition(cases, options, log, progress);
+    run_repetition(cases, options, repetition, log, progress);
   }
   progress.clear();
 }

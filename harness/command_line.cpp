@@ -106,6 +106,14 @@ void add_own_options(CLI::App& app, RunOptions& options) {
                  "interrupts, and not CPU 0 if there is another)")
       ->check(CLI::Validator(check_allowed_cpu, "", ""))
       ->type_name("N");
+  app.add_option("--order-seed", options.order_seed,
+                 "shuffle the cases by this seed (default: as 'bench list' prints them)")
+      ->type_name("N");
+  app.add_option("--loads", options.measure.loads,
+                 "fresh loads of each case, instead of as many as its plan says; with fewer than 6 "
+                 "there is no interval")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
   app.add_option("--label", options.label, "free text for the result file")->type_name("TEXT");
   app.add_option_function<std::string>(
          "--require",

@@ -120,7 +120,7 @@ Result<void> run_load(const Plan& plan, const Loader& load, const MeasureOptions
 }  // namespace
 
 int loads_of(const Plan& plan, const MeasureOptions& options) {
-  return options.dry_run ? 1 : plan.loads;
+  return options.dry_run ? 1 : options.loads.value_or(plan.loads);
 }
 
 Result<void> measure_load(const Plan& plan, const Loader& load, const MeasureOptions& options,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,7 @@ struct MeasureOptions {
   double min_warm_up_s =
       0;                 // untimed rounds of each load before the timed ones, at least this long
   bool dry_run = false;  // one load, the fewest rounds
+  std::optional<int> loads;  // instead of the planned ones
   bool keep_samples = false;
   bool keep_trial_samples = false;
   bool drop_caches = false;  // of the file system, before each load
@@ -91,7 +93,7 @@ struct Collected {
   Findings findings;
 };
 
-// Loads that measure() makes: the planned ones, or one of a dry run.
+// Loads that measure() makes: the planned ones, those asked for, or one of a dry run.
 int loads_of(const Plan& plan, const MeasureOptions& options);
 
 // The whole life of one load, on a thread of its own: load, warm up, run the rounds, check, unload.

@@ -46,6 +46,8 @@ nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& 
   identity["pinned_cpu_reason"] = cpu.reason;
   if (options.measure.dry_run) identity["dry_run"] = true;
   if (options.measure.drop_caches) identity["drop_caches"] = true;
+  if (options.measure.loads) identity["loads"] = *options.measure.loads;
+  if (options.order_seed) identity["order_seed"] = *options.order_seed;
   identity.update(machine_identity(cpu.cpu));
   return identity;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -27,6 +28,8 @@ struct RunOptions {
   bool histograms = false;  // in the table
   std::string time_unit = "ns";
   std::optional<int> cpu;  // absent: chosen
+  // Shuffles the cases of every repetition; absent: the order of registration.
+  std::optional<std::uint64_t> order_seed;
   std::string label;
   std::set<std::string> required;              // capabilities whose skip is a failure
   std::map<std::string, std::string> context;  // --benchmark_context

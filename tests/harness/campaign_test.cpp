@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +73,32 @@ TEST_F(Campaign, RepeatsTheWholeAsOftenAsAsked) {
     EXPECT_THAT(*log.find("a", repetition), IsOk());
   }
   EXPECT_EQ(log.find("a", 2), nullptr);
+}
+
+TEST_F(Campaign, OrderSeedShufflesTheCasesOfEachRepetition) {
+  const auto run_order = [this](std::optional<std::uint64_t> seed) {
+    order_.clear();
+    run({case_of("a", 2), case_of("b", 2), case_of("c", 2), case_of("d", 2)},
+        {.repetitions = 2, .order_seed = seed});
+    return order_;
+  };
+  EXPECT_EQ(run_order(std::nullopt), "abcdabcdabcdabcd");
+  const std::string once = run_order(1);
+  EXPECT_EQ(run_order(1), once);
+  EXPECT_NE(run_order(5), once);
+  // Both passes of a repetition have one order, and every case has its two loads in each.
+  EXPECT_EQ(once.substr(0, 4), once.substr(4, 4));
+  EXPECT_NE(once.substr(0, 4), once.substr(8, 4));
+  EXPECT_EQ(std::ranges::count(once, 'a'), 4);
+}
+
+TEST(ShuffledPlaces, AreAPermutationThatNeverChanges) {
+  EXPECT_THAT(shuffled_places(0, 1), SizeIs(0));
+  EXPECT_THAT(shuffled_places(1, 1), ::testing::ElementsAre(0));
+  std::vector<std::size_t> places = shuffled_places(100, 42);
+  EXPECT_FALSE(std::ranges::is_sorted(places));
+  std::ranges::sort(places);
+  for (std::size_t i = 0; i < places.size(); ++i) EXPECT_EQ(places[i], i);
 }
 
 TEST_F(Campaign, FailedCaseIsNotLoadedAgainAndHarmsNoOther) {

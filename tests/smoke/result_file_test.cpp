@@ -292,8 +292,9 @@ TEST(GoldenFields, OfTheResultFile) {
                         "hook_entry/type:tc/body:counter|compute/kernel:fib/for:host_o2/n:80|"
                         "syscall_overhead/call:getppid/hook:tp/body:counter|"
                         "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
-                        "--keep-rounds", "--label=golden", "--benchmark_min_time=1000x",
-                        "--benchmark_repetitions=2", "--benchmark_format=json"})
+                        "--keep-rounds", "--label=golden", "--order-seed=7", "--loads=12",
+                        "--benchmark_min_time=1000x", "--benchmark_repetitions=2",
+                        "--benchmark_format=json"})
                  .out),
       fields);
   add_fields(parsed(PublicCopy()
