@@ -7,6 +7,10 @@ namespace bpfmark {
 // second signal ends the process at once (nothing is pinned, so nothing stays behind).
 void catch_stop_signals();
 
+// As above, for SIGHUP as well and for every further signal: for a process that has something to
+// put back before it ends.
+void hold_stop_signals();
+
 // The signal that asked to stop, or 0.
 int stop_signal();
 

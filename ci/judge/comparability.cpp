@@ -34,8 +34,8 @@ constexpr std::array<std::string_view, 7> kSubject = {
     "build.version", "build.commit",   "build.compiler", "build.bpf_compiler",
     "build.libbpf",  "kernel.release", "kernel.version"};
 
-constexpr std::array<std::string_view, 5> kCircumstances = {"label", "pinned_cpu", "cpu.microcode",
-                                                            "cpu.governor", "kernel.command_line"};
+constexpr std::array<std::string_view, 6> kCircumstances = {
+    "label", "pinned_cpu", "loads", "cpu.microcode", "cpu.governor", "kernel.command_line"};
 
 std::optional<std::string> value_of(const Identity& identity, std::string_view field) {
   const auto found = identity.find(field);
@@ -147,6 +147,10 @@ std::vector<std::string> defects(const Identity& identity) {
     found.emplace_back("a dry run says nothing about cost");
   if (value_of(identity, "incomplete") == "true")
     found.emplace_back("the run was stopped half-way");
+  if (value_of(identity, "emulated") == "true")
+    found.emplace_back("an emulated machine was measured: its times mean nothing");
+  if (const auto planted = value_of(identity, "planted"))
+    found.push_back(fmt::format("a cost was planted ({})", *planted));
   if (value_of(identity, "build.build_type") == "Debug" ||
       value_of(identity, "library_build_type") == "debug") {
     found.emplace_back("a debug build was measured");

@@ -42,7 +42,7 @@ Identity environment_of(const Identity& identity);
 std::vector<Difference> environment_differences(const Identity& old_side, const Identity& new_side);
 
 // Why the numbers of one launch are not meant to be judged (dry run, debug build, stopped
-// half-way), or nothing.
+// half-way, emulated machine, planted cost), or nothing.
 std::vector<std::string> defects(const Identity& identity);
 
 }  // namespace bpfmark

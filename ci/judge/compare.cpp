@@ -19,6 +19,8 @@ struct Pair {
   std::string name;
   const BenchmarkSamples* old_side;
   const BenchmarkSamples* new_side;
+  const BenchmarkSamples* first = nullptr;  // A and A'
+  const BenchmarkSamples* again = nullptr;
   std::string old_label = {}, new_label = {};
 };
 
@@ -47,7 +49,9 @@ void judge_exactly(Row& row, Values old_values, Values new_values) {
 // all.
 class Judge {
  public:
-  explicit Judge(const Rules& rules) : rules_(rules) {}
+  // `identity` is that of the old side.
+  Judge(const Rules& rules, const Identity& identity, const NoiseHistory* history)
+      : rules_(rules), identity_(identity), history_(history) {}
 
   void add(const Pair& pair, const Metric& metric, Values old_values, Values new_values);
   std::vector<Row> finish();
@@ -57,9 +61,12 @@ class Judge {
     Values old_values, new_values;
   };
 
+  void set_noise_floor(Row& row, const Pair& pair);
   void set_detectable(Row& row, const Samples& samples, std::size_t tests) const;
 
   Rules rules_;
+  const Identity& identity_;
+  const NoiseHistory* history_;
   MannWhitney mann_whitney_;
   MedianBootstrap bootstrap_;
   std::vector<Row> rows_;
@@ -80,9 +87,7 @@ void Judge::add(const Pair& pair, const Metric& metric, Values old_values, Value
   row.as_ratio = std::ranges::min(old_values) > 0 && std::ranges::min(new_values) > 0;
   row.estimate = row.as_ratio ? row.new_median / row.old_median : row.new_median - row.old_median;
   if (metric.exact) return judge_exactly(row, old_values, new_values);
-  const double floor = metric.is_ns ? rules_.floor_ns : 0;
-  row.noise_floor = row.as_ratio ? std::max(rules_.threshold, floor / row.old_median)
-                                 : std::max(rules_.threshold * std::abs(row.old_median), floor);
+  set_noise_floor(row, pair);
   if (std::min(row.old_n, row.new_n) < kMinLaunches) {
     row.reason =
         fmt::format("{}/{} launches; {} a side needed", row.old_n, row.new_n, kMinLaunches);
@@ -97,6 +102,37 @@ void Judge::add(const Pair& pair, const Metric& metric, Values old_values, Value
   if (const auto test = mann_whitney_.test(old_values, new_values)) {
     row.p = test->p;
     row.cliffs_delta = test->cliffs_delta;
+  }
+}
+
+// The largest of what is known about this row.
+void Judge::set_noise_floor(Row& row, const Pair& pair) {
+  const auto raise_to = [&row](double amount, const char* source) {
+    if (amount > row.noise_floor) row.noise_floor = amount, row.noise_source = source;
+  };
+  const auto in_unit = [&row](double value) {
+    return row.as_ratio ? value / row.old_median : value;
+  };
+  raise_to(row.as_ratio ? rules_.threshold : rules_.threshold * std::abs(row.old_median),
+           "threshold");
+  if (row.metric.is_ns) {
+    raise_to(in_unit(rules_.floor_ns), "floor-ns");
+    if (const auto ns = clock_resolution_ns(identity_, *pair.old_side, row.metric.name)) {
+      raise_to(in_unit(*ns), "clock resolution");
+    }
+  }
+  if (pair.first != nullptr && pair.again != nullptr) {
+    const auto first = pair.first->metrics.find(row.metric.name);
+    const auto again = pair.again->metrics.find(row.metric.name);
+    if (first != pair.first->metrics.end() && again != pair.again->metrics.end()) {
+      row.noise_aa = largest_change(bootstrap_, first->second, again->second, row.as_ratio);
+      if (row.noise_aa) raise_to(*row.noise_aa, "A/A'");
+    }
+  }
+  if (history_ != nullptr) {
+    if (const auto seen = history_->largest(row.name, row.metric.name)) {
+      raise_to(in_unit(*seen), "A/A' history");
+    }
   }
 }
 
@@ -175,8 +211,8 @@ std::vector<Absence> unmeasured_on_both(const ResultSet& old_side, const ResultS
 
 // Judges all metrics of the pairs; those that one side lacks become `missing`.
 void judge_pairs(const std::vector<Pair>& pairs, const std::vector<Metric>& metrics,
-                 Comparison& comparison) {
-  Judge judge(comparison.rules);
+                 const NoiseHistory* history, Comparison& comparison) {
+  Judge judge(comparison.rules, comparison.old_side.identity, history);
   for (const Pair& pair : pairs) {
     for (const Metric& metric : metrics) {
       const auto old_values = pair.old_side->metrics.find(metric.name);
@@ -273,7 +309,10 @@ Change judge(Interval change_interval, double noise_floor, double p, double alph
 
 Result<Comparison> compare_results(const ResultSet& old_side, const ResultSet& new_side,
                                    const std::vector<Metric>& metrics, const Rules& rules,
-                                   bool force) {
+                                   bool force, const NoiseEvidence& evidence) {
+  const auto part = [](const ResultSet* of, const std::string& name) {
+    return of == nullptr ? nullptr : of->find(name);
+  };
   Comparison comparison{
       .old_side = side_of(old_side), .new_side = side_of(new_side), .rules = rules};
   comparison.forced = old_side.forced;
@@ -291,7 +330,8 @@ Result<Comparison> compare_results(const ResultSet& old_side, const ResultSet& n
   std::vector<Pair> pairs;
   for (const BenchmarkSamples& old_one : old_side.benchmarks) {
     if (const BenchmarkSamples* new_one = new_side.find(old_one.name)) {
-      pairs.push_back({old_one.name, &old_one, new_one});
+      pairs.push_back({old_one.name, &old_one, new_one, part(evidence.first, old_one.name),
+                       part(evidence.again, old_one.name)});
     } else if (!new_side.failures.contains(old_one.name)) {
       comparison.missing.push_back({old_one.name, "NEW", absence_reason(new_side, old_one.name)});
     }
@@ -304,8 +344,60 @@ Result<Comparison> compare_results(const ResultSet& old_side, const ResultSet& n
     comparison.missing.push_back({name, "NEW", fmt::format("failed: {}", message), true});
   }
   comparison.unmeasured = unmeasured_on_both(old_side, new_side);
-  judge_pairs(pairs, metrics, comparison);
+  judge_pairs(pairs, metrics, evidence.history, comparison);
   return with_rows(std::move(comparison), metrics, old_side.metric_names);
+}
+
+void confirm(Comparison& comparison, const Comparison& fresh) {
+  for (Row& row : comparison.rows) {
+    if (row.change != Change::kRegression) continue;
+    const auto again = std::ranges::find_if(fresh.rows, [&row](const Row& other) {
+      return other.name == row.name && other.metric.name == row.metric.name;
+    });
+    if (again == fresh.rows.end()) continue;
+    row.confirmation = {.agrees = again->change == Change::kRegression,
+                        .estimate = again->estimate,
+                        .interval = again->interval,
+                        .change = again->change};
+    if (row.confirmation->agrees) continue;
+    row.change = Change::kInconclusive;
+    row.reason = "a regression at first, not confirmed by fresh launches";
+  }
+  for (const MissingRow& missing : fresh.missing) {
+    if (missing.failed_in_new) comparison.missing.push_back(missing);
+  }
+}
+
+void inject(ResultSet& new_side, const std::vector<Metric>& metrics, double factor) {
+  for (const Metric& metric : metrics) {
+    if (metric.exact) continue;
+    for (BenchmarkSamples& benchmark : new_side.benchmarks) {
+      const auto samples = benchmark.metrics.find(metric.name);
+      if (samples == benchmark.metrics.end()) continue;
+      for (double& sample : samples->second) {
+        sample *= metric.higher_is_better ? 1 / factor : factor;
+      }
+    }
+  }
+  new_side.forced.insert(new_side.forced.begin(),
+                         fmt::format("--inject={:g}: NEW was made worse on purpose; this tests the "
+                                     "gate and measures nothing",
+                                     factor));
+}
+
+std::vector<NoiseRecord> noise_records(const ResultSet& first, const ResultSet& again,
+                                       const std::vector<Metric>& metrics) {
+  std::vector<NoiseRecord> records;
+  for (const BenchmarkSamples& one : first.benchmarks) {
+    const BenchmarkSamples* const other = again.find(one.name);
+    if (other == nullptr) continue;
+    for (const Metric& metric : metrics) {
+      const auto a = one.metrics.find(metric.name), b = other->metrics.find(metric.name);
+      if (metric.exact || a == one.metrics.end() || b == other->metrics.end()) continue;
+      records.push_back({one.name, metric.name, std::abs(*median(b->second) - *median(a->second))});
+    }
+  }
+  return records;
 }
 
 Result<Comparison> compare_columns(const ResultSet& side, const std::string& key,
@@ -323,12 +415,16 @@ Result<Comparison> compare_columns(const ResultSet& side, const std::string& key
     const auto [base, is_base] = bases.try_emplace(column.name, column.value, &benchmark);
     if (is_base) continue;
     const auto& [base_value, base_benchmark] = base->second;
-    pairs.push_back({column.name, base_benchmark, &benchmark, base_value, column.value});
+    pairs.push_back({.name = column.name,
+                     .old_side = base_benchmark,
+                     .new_side = &benchmark,
+                     .old_label = base_value,
+                     .new_label = column.value});
   }
   if (pairs.empty()) {
     return wrong_result(fmt::format("{}: no two benchmarks differ in '{}' alone", side.path, key));
   }
-  judge_pairs(pairs, metrics, comparison);
+  judge_pairs(pairs, metrics, nullptr, comparison);
   return with_rows(std::move(comparison), metrics, side.metric_names);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ci/judge/comparability.h"
+#include "ci/judge/noise.h"
 #include "ci/judge/result_file.h"
 #include "ci/judge/significance.h"
 #include "harness/result.h"
@@ -34,16 +35,28 @@ Result<Metric> metric_from(const std::string& text);
 
 struct Rules {
   double threshold = 0.02;  // changes up to this fraction are of no interest
-  // Nor are changes of a time up to this. The resolution of the clock needs no floor of its own:
-  // context.bpfmark.user_clock_resolution_ns is tens of ns, and a batch spreads it over thousands
-  // of operations.
-  double floor_ns = 0.5;
-  double alpha = 0.05;  // over all rows together
+  double floor_ns = 0.5;    // nor are changes of a time up to this
+  double alpha = 0.05;      // over all rows together
+};
+
+// Noise of single rows that was seen on identical code. Not owned; either may be absent.
+struct NoiseEvidence {
+  const ResultSet* first = nullptr;  // A and A', of which OLD consists
+  const ResultSet* again = nullptr;
+  const NoiseHistory* history = nullptr;
 };
 
 enum class Change { kRegression, kImprovement, kSame, kInconclusive };
 
 const char* change_name(Change change);
+
+// What one fresh set of launches said about a regression.
+struct Confirmation {
+  bool agrees = false;
+  double estimate = 0;
+  std::optional<Interval> interval;
+  Change change = Change::kInconclusive;
+};
 
 // One benchmark and metric.
 struct Row {
@@ -61,7 +74,10 @@ struct Row {
   std::optional<double> p_holm;
   std::optional<double> cliffs_delta;
   double noise_floor = 0;  // what is not worth a verdict: a fraction, or in the unit of the metric
+  std::string noise_source;  // which part of the floor is the largest: "threshold", "A/A'" ...
+  std::optional<double> noise_aa;  // the part that is A against A', as noise_floor
   Change change = Change::kInconclusive;
+  std::optional<Confirmation> confirmation;
   std::string reason;                // why inconclusive
   std::optional<double> detectable;  // where inconclusive, as noise_floor: a change that would show
 };
@@ -100,11 +116,23 @@ struct Comparison {
 Change judge(Interval change_interval, double noise_floor, double p, double alpha,
              bool higher_is_better);
 
-// Judges what both sides have. Errors (kWrongResult): identities that forbid it, unless forced, and
-// no row at all.
+// Judges what both sides have. `evidence` raises the noise floor of the rows it knows. Errors
+// (kWrongResult): identities that forbid it, unless forced, and no row at all.
 Result<Comparison> compare_results(const ResultSet& old_side, const ResultSet& new_side,
                                    const std::vector<Metric>& metrics, const Rules& rules,
-                                   bool force);
+                                   bool force, const NoiseEvidence& evidence = {});
+
+// Puts what a fresh set of launches says beside each regression that it judged as well. One that it
+// does not call a regression is inconclusive from then on. A benchmark that failed in NEW only the
+// second time is a failure like one of the first.
+void confirm(Comparison& comparison, const Comparison& fresh);
+
+// Makes NEW worse by that factor in all metrics that are not exact: to prove that a gate is live.
+void inject(ResultSet& new_side, const std::vector<Metric>& metrics, double factor);
+
+// |A' - A| of every row that both have, for the history of noise.
+std::vector<NoiseRecord> noise_records(const ResultSet& first, const ResultSet& again,
+                                       const std::vector<Metric>& metrics);
 
 // Judges the values of one name key of one side ("type" in map_lookup/type:hash/access:hit) against
 // the first one of otherwise equal names. Errors (kWrongResult): no name with two values of that

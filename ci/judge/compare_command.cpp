@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <future>
@@ -15,6 +16,7 @@
 #include "ci/judge/baseline.h"
 #include "ci/judge/result_file.h"
 #include "harness/commands.h"
+#include "harness/interrupt.h"
 #include "harness/output_file.h"
 
 namespace bpfmark {
@@ -27,8 +29,17 @@ one side; 10 launches a side, taken in turn (A B B A), decide about a whole suit
 Verdicts: regression, improvement: the 95 % bootstrap interval of the ratio of medians lies beyond
 the noise floor, and p of the exact Mann-Whitney test, Holm-corrected over all rows, is below alpha.
 same: the interval lies within the floor. inconclusive: neither, with the change that would show.
-The floor is the larger of --threshold and --floor-ns; the resolution of the clock is far below
-both, because a batch spreads it over thousands of operations.
+The floor is the largest of --threshold, --floor-ns, the resolution of the clock (spread over a batch),
+and what identical code was seen to differ in: A/A' of this run, and those of --noise-history.
+
+--run launches the two programs itself: A, A' (OLD once more) and B, in blocks A B A' A' B A of an order
+drawn by --seed, on one CPU, with a fresh load and a shuffled order of cases each. A and A' are OLD's
+samples; what they differ in is part of the noise floor. The number of launches is fixed beforehand. A
+regression counts only if one fresh set of launches of its benchmarks finds it again; that comes on top
+of --budget, and never takes longer than the first set. What follows -- are flags of bench for both.
+
+--run-label compares this program with itself while something else differs: each command runs in a
+shell before the launches of its side, and the one of --undo after each of them, come what may.
 
 Examples:
   bench compare old.json new.json
@@ -37,9 +48,15 @@ Examples:
   bench compare results/main --col=type
   bench compare --save-baseline=main results/main
   bench compare --baseline=main results/branch
+  bench compare --run old/bench new/bench -- --benchmark_filter=map_lookup
+  bench compare --run old/bench new/bench --budget=10m --keep=results/pr --format=markdown -o pr.md
+  bench compare --run-label 'vanilla=true' 'agent=systemctl start agent' \
+                --undo 'vanilla=true' 'agent=systemctl stop agent' -- --benchmark_filter=hook_entry
+  bench compare --run bench bench --inject=1.05     proves that the gate is live: exit 1
 
 Exit status: 0 no regression; 1 a regression, or a benchmark that one side lacks; 2 bad input, wrong
-usage, or inputs that cannot be compared; 3 something is inconclusive (only with --strict).)";
+usage, inputs that cannot be compared, or a launch or command that failed; 3 something is inconclusive
+(only with --strict); 128+n stopped by signal n.)";
 
 const std::map<std::string, ReportFormat> kFormats = {{"table", ReportFormat::kTable},
                                                       {"markdown", ReportFormat::kMarkdown},
@@ -69,9 +86,28 @@ int complain(std::ostream& err, const std::string& text) {
 
 // What is wrong with the combination of inputs and options, or nothing.
 std::string usage_complaint(const CompareOptions& options) {
-  const int modes =
-      !options.column_key.empty() + !options.baseline.empty() + !options.save_baseline.empty();
-  if (modes > 1) return "--col, --baseline and --save-baseline exclude each other";
+  const int modes = !options.column_key.empty() + !options.baseline.empty() +
+                    !options.save_baseline.empty() + options.run.has_value() +
+                    !options.kept.empty();
+  if (modes > 1) {
+    return "--run, --run-label, --kept, --col, --baseline and --save-baseline exclude each other";
+  }
+  if (options.injected != 1 && !(options.column_key.empty() && options.save_baseline.empty())) {
+    return "--inject needs an OLD and a NEW";
+  }
+  if (options.run) {
+    for (const auto* flags :
+         {&options.inputs, &options.run->old_one.flags, &options.run->new_one.flags}) {
+      if (const auto reserved = reserved_flag(*flags)) {
+        return fmt::format("{}: the comparison sets this itself", *reserved);
+      }
+    }
+    return "";
+  }
+  if (!options.noise_history.empty() && options.kept.empty()) {
+    return "--noise-history needs --run, --run-label or --kept";
+  }
+  if (!options.kept.empty()) return options.inputs.empty() ? "" : "--kept takes no other input";
   const std::size_t expected = modes == 1 ? 1 : 2;
   if (options.inputs.size() != expected) {
     return fmt::format("expected {}, got {} input{}",
@@ -99,14 +135,6 @@ Result<std::vector<ResultSet>> read_sides(const std::vector<std::string>& paths,
   return sides;
 }
 
-Result<Comparison> compare(const CompareOptions& options, const std::vector<Metric>& metrics,
-                           const std::vector<ResultSet>& sides) {
-  if (!options.column_key.empty()) {
-    return compare_columns(sides[0], options.column_key, metrics, options.rules);
-  }
-  return compare_results(sides[0], sides[1], metrics, options.rules, options.force);
-}
-
 bool is_input(const std::vector<ResultSet>& sides, const std::string& path) {
   std::error_code ignored;
   return std::ranges::any_of(sides, [&](const ResultSet& side) {
@@ -114,6 +142,64 @@ bool is_input(const std::vector<ResultSet>& sides, const std::string& path) {
       return std::filesystem::equivalent(file, path, ignored);
     });
   });
+}
+
+Result<JudgeRequest> judge_request(const CompareOptions& options) {
+  JudgeRequest request{.read = {.force = options.force},
+                       .rules = options.rules,
+                       .injected = options.injected,
+                       .noise_history = options.noise_history};
+  for (const std::string& text : options.metrics) {
+    const Result<Metric> metric = metric_from(text);
+    if (!metric) return std::unexpected(metric.error());
+    if (std::ranges::find(request.read.metrics, metric->name) != request.read.metrics.end()) {
+      continue;
+    }
+    request.metrics.push_back(*metric);
+    request.read.metrics.push_back(metric->name);
+  }
+  for (const char* metric : kResolutionMetrics) request.read.metrics.push_back(metric);
+  return request;
+}
+
+Result<Comparison> compare_files(const CompareOptions& options, const JudgeRequest& request) {
+  std::vector<std::string> paths = options.inputs;
+  if (!options.baseline.empty()) {
+    const Result<std::string> directory = baseline_directory(options.baseline);
+    if (!directory) return std::unexpected(directory.error());
+    paths.insert(paths.begin(), *directory);
+  }
+  Result<std::vector<ResultSet>> sides = read_sides(paths, request.read);
+  if (!sides) return std::unexpected(sides.error());
+  if (!options.out_path.empty() && is_input(*sides, options.out_path)) {
+    return wrong_result(fmt::format("-o {}: this is one of the inputs", options.out_path));
+  }
+  if (!options.column_key.empty()) {
+    return compare_columns(sides->front(), options.column_key, request.metrics, options.rules);
+  }
+  if (request.injected != 1) inject((*sides)[1], request.metrics, request.injected);
+  return compare_results((*sides)[0], (*sides)[1], request.metrics, options.rules, options.force);
+}
+
+Result<Comparison> compare(const CompareOptions& options, const JudgeRequest& request,
+                           std::ostream& log) {
+  if (!options.kept.empty()) return compare_kept(options.kept, request);
+  if (!options.run) return compare_files(options, request);
+  RunRequest run = *options.run;
+  run.flags = options.inputs;
+  return run_and_compare(run, request, log);
+}
+
+int keep_baseline(const CompareOptions& options, const ReadOptions& read, std::ostream& out,
+                  std::ostream& err) {
+  const Result<ResultSet> side = read_results(options.inputs.front(), read);
+  if (!side) return complain(err, side.error().what);
+  if (const Result<void> saved = save_baseline(options.save_baseline, side->files); !saved) {
+    return complain(err, saved.error().what);
+  }
+  out << fmt::format("baseline '{}': {} launch{}\n", options.save_baseline, side->files.size(),
+                     side->files.size() == 1 ? "" : "es");
+  return kExitOk;
 }
 
 // With a file the terminal gets the table, so that a log says what the file says.
@@ -130,43 +216,125 @@ Result<void> deliver(const Comparison& comparison, const CompareOptions& options
   return {};
 }
 
+// What the command line says about launching, before it is put together.
+struct RunWords {
+  std::vector<std::string> programs, labels, undo, new_flags;
+  RunRequest run;
+  std::vector<CLI::Option*> need_launches;  // mean nothing without --run or --run-label
+};
+
+std::shared_ptr<RunWords> add_run_options(CLI::App& command, CompareOptions& options) {
+  auto words = std::make_shared<RunWords>();
+  const auto needs = [&words](CLI::Option* option) {
+    words->need_launches.push_back(option);
+    return option;
+  };
+  command.add_option("--run", words->programs, "launch these two programs and compare them")
+      ->expected(2)
+      ->type_name("OLD_BENCH NEW_BENCH");
+  command
+      .add_option("--run-label", words->labels,
+                  "launch this program under two names, each after its shell command")
+      ->expected(2)
+      ->type_name("A=COMMAND B=COMMAND");
+  needs(
+      command.add_option("--undo", words->undo, "shell commands after each launch of --run-label"))
+      ->expected(1, 2)
+      ->type_name("NAME=COMMAND");
+  needs(command.add_option("--launches", words->run.launches, "of A, of A' and of B"))
+      ->check(CLI::Range(kMinLaunches, std::size_t{1000}))
+      ->type_name("N")
+      ->capture_default_str();
+  needs(command.add_option_function<std::string>(
+            "--budget",
+            [words = words.get()](const std::string& text) {
+              words->run.budget_s = parse_seconds(text);
+              if (!words->run.budget_s) {
+                throw CLI::ValidationError("--budget", "expected 90, 90s, 10m or 1h");
+              }
+            },
+            "fewer launches where they would take longer; decided after the first one"))
+      ->type_name("TIME");
+  needs(command.add_option("--seed", words->run.seed, "order of the launches, and of their cases"))
+      ->type_name("N")
+      ->capture_default_str();
+  needs(command.add_option("--keep", words->run.keep_directory,
+                           "keep the results of the launches in this new directory"))
+      ->type_name("DIR");
+  needs(command.add_option("--new-flag", words->new_flags, "a flag of bench for NEW alone"))
+      ->allow_extra_args(false)
+      ->type_name("FLAG");
+  command.add_option("--kept", options.kept, "judge again what --keep kept")->type_name("DIR");
+  return words;
+}
+
+// "name=command"; nothing without both.
+std::optional<std::pair<std::string, std::string>> name_and_command(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return std::nullopt;
+  return std::pair{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+// Fills options.run; gives what is wrong with the words.
+std::optional<std::string> take_run_options(const RunWords& words, CompareOptions& options) {
+  if (words.programs.empty() && words.labels.empty()) {
+    for (const CLI::Option* option : words.need_launches) {
+      if (option->count() > 0) return option->get_name() + " needs --run or --run-label";
+    }
+    return std::nullopt;
+  }
+  if (!words.programs.empty() && !words.labels.empty()) {
+    return "--run and --run-label exclude each other";
+  }
+  RunRequest run = words.run;
+  const std::array<Contestant*, 2> both = {&run.old_one, &run.new_one};
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    if (!words.programs.empty()) {
+      *both[i] = {.name = words.programs[i], .program = words.programs[i]};
+      continue;
+    }
+    const auto label = name_and_command(words.labels[i]);
+    if (!label) return fmt::format("--run-label {}: expected NAME=COMMAND", words.labels[i]);
+    *both[i] = {.name = label->first,
+                .program = "/proc/self/exe",
+                .label = label->first,
+                .before = label->second};
+  }
+  if (!words.labels.empty() && run.old_one.name == run.new_one.name) {
+    return "--run-label: the two names are the same";
+  }
+  for (const std::string& text : words.undo) {
+    const auto undo = name_and_command(text);
+    const auto of = std::ranges::find_if(both, [&](const Contestant* contestant) {
+      return undo && contestant->label == undo->first && !contestant->label.empty();
+    });
+    if (of == both.end()) return fmt::format("--undo {}: expected NAME=COMMAND of a label", text);
+    (*of)->after = undo->second;
+  }
+  run.new_one.flags = words.new_flags;
+  options.run = std::move(run);
+  return std::nullopt;
+}
+
 }  // namespace
 
 int run_compare(const CompareOptions& options, std::ostream& out, std::ostream& err) {
   if (const std::string complaint = usage_complaint(options); !complaint.empty()) {
     return complain(err, complaint + " ('bench compare --help' explains)");
   }
-  std::vector<Metric> metrics;
-  ReadOptions read{.force = options.force};
-  for (const std::string& text : options.metrics) {
-    const Result<Metric> metric = metric_from(text);
-    if (!metric) return complain(err, metric.error().what);
-    if (std::ranges::find(read.metrics, metric->name) != read.metrics.end()) continue;
-    metrics.push_back(*metric);
-    read.metrics.push_back(metric->name);
-  }
-  std::vector<std::string> paths = options.inputs;
-  if (!options.baseline.empty()) {
-    const Result<std::string> directory = baseline_directory(options.baseline);
-    if (!directory) return complain(err, directory.error().what);
-    paths.insert(paths.begin(), *directory);
-  }
-  const Result<std::vector<ResultSet>> sides = read_sides(paths, read);
-  if (!sides) return complain(err, sides.error().what);
-  if (!options.save_baseline.empty()) {
-    const ResultSet& side = sides->front();
-    if (const Result<void> saved = save_baseline(options.save_baseline, side.files); !saved) {
-      return complain(err, saved.error().what);
+  Result<JudgeRequest> request = judge_request(options);
+  if (!request) return complain(err, request.error().what);
+  if (options.run && !options.out_path.empty()) {
+    if (const Result<void> writable = check_writable(options.out_path); !writable) {
+      return complain(err, writable.error().what);
     }
-    out << fmt::format("baseline '{}': {} launch{}\n", options.save_baseline, side.files.size(),
-                       side.files.size() == 1 ? "" : "es");
-    return kExitOk;
   }
-  if (!options.out_path.empty() && is_input(*sides, options.out_path)) {
-    return complain(err, fmt::format("-o {}: this is one of the inputs", options.out_path));
+  if (!options.save_baseline.empty()) return keep_baseline(options, request->read, out, err);
+  const Result<Comparison> comparison = compare(options, *request, err);
+  if (!comparison) {
+    if (comparison.error().kind == ErrorKind::kInterrupted) return kExitSignalBase + stop_signal();
+    return complain(err, comparison.error().what);
   }
-  const Result<Comparison> comparison = compare(options, metrics, *sides);
-  if (!comparison) return complain(err, comparison.error().what);
   if (const Result<void> delivered = deliver(*comparison, options, out); !delivered) {
     return complain(err, delivered.error().what);
   }
@@ -201,6 +369,7 @@ Subcommand add_compare_command(CLI::App& app) {
   command->footer(kFooter);
   command->add_option("RESULT", options->inputs,
                       "OLD and NEW: result files, or directories of them");
+  const auto launching = add_run_options(*command, *options);
   command
       ->add_option("--col", options->column_key,
                    "compare the values of this name key in one result")
@@ -230,7 +399,22 @@ Subcommand add_compare_command(CLI::App& app) {
       ->add_option("-o,--output", options->out_path,
                    "write the report here, whole or not at all; the terminal then gets the table")
       ->type_name("FILE");
-  return {command, [options] { return run_compare(*options, std::cout, std::cerr); }};
+  command
+      ->add_option("--inject", options->injected,
+                   "make NEW worse by this factor after reading: proves that the gate can fail")
+      ->check(CLI::Range(0.1, 10.0))
+      ->type_name("FACTOR");
+  command
+      ->add_option("--noise-history", options->noise_history,
+                   "JSON lines with A/A' of earlier runs on this machine: part of the floor, and "
+                   "this run is appended")
+      ->type_name("FILE");
+  return {command, [options, launching] {
+            if (const auto complaint = take_run_options(*launching, *options)) {
+              return complain(std::cerr, *complaint + " ('bench compare --help' explains)");
+            }
+            return run_compare(*options, std::cout, std::cerr);
+          }};
 }
 
 }  // namespace bpfmark

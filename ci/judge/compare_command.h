@@ -10,14 +10,17 @@
 
 #include "ci/judge/compare.h"
 #include "ci/judge/compare_report.h"
+#include "ci/judge/compare_run.h"
 #include "harness/commands.h"
 
 namespace bpfmark {
 
 // What the command line asks of `bench compare`.
 struct CompareOptions {
-  std::vector<std::string>
-      inputs;  // files or directories: OLD NEW, or one with a baseline or column
+  // Files or directories: OLD NEW, or one with a baseline or column. With `run` the flags of bench.
+  std::vector<std::string> inputs;
+  std::optional<RunRequest> run;
+  std::string kept;  // directory that --keep wrote
   std::string column_key;
   std::string baseline;       // takes the place of OLD
   std::string save_baseline;  // keeps the one input instead of comparing it
@@ -25,6 +28,8 @@ struct CompareOptions {
   Rules rules;
   ExitRules exit_rules;
   bool force = false;
+  double injected = 1;        // factor by which NEW is made worse on purpose
+  std::string noise_history;  // path, or empty
   std::optional<ReportFormat> format;
   std::string out_path;
 };
@@ -35,8 +40,8 @@ void add_threshold_options(CLI::App* command, Rules& rules);
 Subcommand add_compare_command(CLI::App& app);
 
 // The command itself: the report goes to `out`, complaints to `err`. Exit status as exit_status()
-// says, and 2 for bad input, wrong usage, inputs that cannot be compared and a report that cannot
-// be written.
+// says; 2 for bad input, wrong usage, inputs that cannot be compared, a launch or a command that
+// failed, and a report that cannot be written; 128+n if signal n stopped the launches.
 int run_compare(const CompareOptions& options, std::ostream& out, std::ostream& err);
 
 }  // namespace bpfmark

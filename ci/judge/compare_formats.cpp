@@ -52,7 +52,20 @@ ordered_json row_json(const Row& row) {
     entry["cliffs_delta"] = *row.cliffs_delta;
     entry["cliffs_delta_class"] = cliffs_delta_class(*row.cliffs_delta);
   }
-  if (!row.metric.exact) entry["noise_floor"] = row.noise_floor;
+  if (!row.metric.exact) {
+    entry["noise_floor"] = row.noise_floor;
+    entry["noise_source"] = row.noise_source;
+  }
+  add(entry, "noise_aa", row.noise_aa);
+  if (row.confirmation) {
+    entry["confirmation"] = {{"confirmed", row.confirmation->agrees},
+                             {"verdict", change_name(row.confirmation->change)},
+                             {"estimate", row.confirmation->estimate}};
+    if (row.confirmation->interval) {
+      entry["confirmation"]["estimate_lo"] = row.confirmation->interval->lo;
+      entry["confirmation"]["estimate_hi"] = row.confirmation->interval->hi;
+    }
+  }
   entry["verdict"] = change_name(row.change);
   if (!row.reason.empty()) entry["reason"] = row.reason;
   add(entry, "minimum_detectable", row.detectable);

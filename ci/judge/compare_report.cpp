@@ -41,8 +41,17 @@ Cells cells_of(const Row& row) {
   return cells;
 }
 
-// Why a row is inconclusive, and what would not have been.
+// Why a row is inconclusive, and what would not have been; what confirmed or did not confirm it.
 std::string explanation(const Row& row) {
+  if (row.confirmation) {
+    const Confirmation& c = *row.confirmation;
+    const std::string again = c.interval
+                                  ? fmt::format("{} ({} .. {})", number(c.estimate),
+                                                number(c.interval->lo), number(c.interval->hi))
+                                  : number(c.estimate);
+    return c.agrees ? fmt::format("confirmed by fresh launches: {}", again)
+                    : fmt::format("{}: {}, {}", row.reason, change_name(c.change), again);
+  }
   if (!row.detectable) return row.reason;
   return fmt::format("{}; a change of {} would show", row.reason,
                      shown_amount(row, *row.detectable));
@@ -119,7 +128,7 @@ std::string table(const Comparison& comparison) {
   std::map<std::string, std::size_t> shared_reasons;
   for (const Row& row : comparison.rows) {
     text += table_line(shown_name(row), cells_of(row));
-    if (row.detectable) {
+    if (row.detectable || row.confirmation) {
       text += fmt::format("    {}\n", explanation(row));
     } else if (!row.reason.empty()) {
       ++shared_reasons[row.reason];
@@ -141,7 +150,8 @@ std::string markdown_row(const Row& row) {
   std::string verdict = row.change == Change::kSame || row.change == Change::kInconclusive
                             ? c.verdict
                             : fmt::format("**{}**", c.verdict);
-  if (!row.reason.empty()) verdict += fmt::format(" ({})", markdown_text(explanation(row)));
+  if (!row.reason.empty() || row.confirmation)
+    verdict += fmt::format(" ({})", markdown_text(explanation(row)));
   return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
                      markdown_text(shown_name(row)), c.old_value, c.new_value, c.estimate,
                      c.interval, c.n, c.p, c.effect, c.noise_floor, verdict);

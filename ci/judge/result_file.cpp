@@ -40,7 +40,7 @@ std::vector<std::string> objections(const ResultSet& set, const Launch& launch) 
   return found;
 }
 
-void add_launch(ResultSet& set, Launch launch) {
+void take_launch(ResultSet& set, Launch launch) {
   if (set.files.empty()) {
     set.identity = std::move(launch.identity);
     set.stock = std::move(launch.stock);
@@ -67,6 +67,32 @@ void add_launch(ResultSet& set, Launch launch) {
 
 }  // namespace
 
+Result<void> add_launch(ResultSet& set, Launch launch, bool force) {
+  for (std::string& objection : objections(set, launch)) {
+    if (!force) return wrong_result(objection + " (--force takes it nevertheless)");
+    set.forced.push_back(std::move(objection));
+  }
+  take_launch(set, std::move(launch));
+  return {};
+}
+
+ResultSet pooled(const ResultSet& first, const ResultSet& again) {
+  ResultSet both = first;
+  both.files.insert(both.files.end(), again.files.begin(), again.files.end());
+  both.forced.insert(both.forced.end(), again.forced.begin(), again.forced.end());
+  both.skips.insert(again.skips.begin(), again.skips.end());
+  both.failures.insert(again.failures.begin(), again.failures.end());
+  for (const BenchmarkSamples& benchmark : again.benchmarks) {
+    const auto [place, is_new] = both.index.try_emplace(benchmark.name, both.benchmarks.size());
+    if (is_new) both.benchmarks.push_back({.name = benchmark.name});
+    for (const auto& [metric, samples] : benchmark.metrics) {
+      std::vector<double>& all = both.benchmarks[place->second].metrics[metric];
+      all.insert(all.end(), samples.begin(), samples.end());
+    }
+  }
+  return both;
+}
+
 const BenchmarkSamples* ResultSet::find(const std::string& name) const {
   const auto found = index.find(name);
   return found == index.end() ? nullptr : &benchmarks[found->second];
@@ -86,11 +112,9 @@ Result<ResultSet> read_results(const std::vector<std::string>& paths, const Read
     for (const std::string& file : *files) {
       Result<Launch> launch = read_launch(file, options.metrics, options.details);
       if (!launch) return std::unexpected(launch.error());
-      for (std::string& objection : objections(set, *launch)) {
-        if (!options.force) return wrong_result(objection + " (--force takes it nevertheless)");
-        set.forced.push_back(std::move(objection));
+      if (Result<void> added = add_launch(set, std::move(*launch), options.force); !added) {
+        return std::unexpected(added.error());
       }
-      add_launch(set, std::move(*launch));
     }
   }
   return set;

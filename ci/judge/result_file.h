@@ -45,9 +45,16 @@ struct ReadOptions {
   bool details = false;
 };
 
-// Reads a result file, or all *.json of a directory. Errors: those of read_launch(); a directory
-// without a result; and, unless forced, a dry run, a debug build, an incomplete run, or launches
-// that differ in identity. All name the file.
+// Takes a further launch into the set. Errors (kWrongResult), unless forced: a dry run, a debug
+// build, an incomplete run, an emulated machine, a planted cost, and an identity that differs from
+// the launches before it.
+Result<void> add_launch(ResultSet& set, Launch launch, bool force);
+
+// Both sets as one, under the name and with the identity of `first`.
+ResultSet pooled(const ResultSet& first, const ResultSet& again);
+
+// Reads a result file, or all *.json of a directory. Errors: those of read_launch() and
+// add_launch(); a directory without a result. All name the file.
 Result<ResultSet> read_results(const std::string& path, const ReadOptions& options);
 
 // As above, for several files and directories that make up one side. `paths` is not empty.
