@@ -21,6 +21,7 @@
 #include "harness/in_kernel_batch.h"
 #include "harness/key_stream.h"
 #include "harness/map_type.h"
+#include "harness/planted.h"
 #include "harness/program_identity.h"
 #include "harness/program_type.h"
 #include "map_lookup.skel.h"
@@ -120,6 +121,7 @@ Result<std::unique_ptr<PairedLoad>> LookupLoad::create(const LookupCase& c) {
   bpf_map__set_value_size(table, c.value_bytes);
   const std::uint32_t length = stream_length(c);
   (*skeleton)->rodata->key_mask = length - 1;
+  plant(*(*skeleton)->rodata, BPFMARK_UNROLL);
   if (Result<void> loaded = skeleton->load(); !loaded) {
     return std::unexpected(load_error(loaded.error(), c));
   }

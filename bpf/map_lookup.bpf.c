@@ -43,6 +43,7 @@ static long lookup_body(__u32 pass, struct loop_state* state) {
   }
   state->hits += hits;
   state->sum += sum;
+  BPFMARK_PLANT(state);
   return end_of_pass(state);
 }
 

@@ -9,6 +9,7 @@
 
 #include "harness/capability.h"
 #include "harness/interrupt.h"
+#include "harness/planted.h"
 #include "harness/progress.h"
 
 namespace bpfmark {
@@ -21,7 +22,10 @@ struct Entry {
   std::optional<Error> error;
 };
 
-void add_load(Entry& entry, const MeasureOptions& options) {
+void add_load(Entry& entry, const RunOptions& run) {
+  const MeasureOptions& options = run.measure;
+  const auto planted = run.plants.find(entry.measured->name);
+  announce_plant(planted == run.plants.end() ? 0 : planted->second);
   Result<void> done;
   if (entry.collected.samples.empty()) {
     done = Capabilities::instance().check(entry.measured->needs);
@@ -29,6 +33,7 @@ void add_load(Entry& entry, const MeasureOptions& options) {
   if (done) {
     done = measure_load(entry.measured->plan, entry.measured->load, options, entry.collected);
   }
+  if (done && plant_is_left()) done = wrong_result("this case has no place for a planted cost");
   if (!done) entry.error = std::move(done.error());
 }
 
@@ -59,7 +64,7 @@ void run_repetition(const std::vector<const Case*>& cases, const RunOptions& opt
       if (entry.error || pass >= loads_of(entry.measured->plan, options.measure)) continue;
       if (stop_signal() != 0) break;
       progress.start(entry.measured->name);
-      add_load(entry, options.measure);
+      add_load(entry, options);
     }
   }
   for (Entry& entry : entries) {

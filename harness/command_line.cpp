@@ -124,6 +124,20 @@ void add_own_options(CLI::App& app, RunOptions& options) {
          },
          "capabilities that must be there: a skip for want of one is a failure")
       ->type_name("NAME,...");
+  if constexpr (kCanPlant) {
+    app.add_option_function<std::vector<std::string>>(
+           "--plant",
+           [&options](const std::vector<std::string>& texts) {
+             for (const std::string& text : texts) {
+               if (const auto complaint = add_plant(text, options.plants)) {
+                 throw CLI::ValidationError("--plant", *complaint);
+               }
+             }
+           },
+           "make the operation of this case slower by so many ns; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("NAME=NS");
+  }
   app.add_flag("--keep-rounds", options.measure.keep_samples,
                "put the time of every single batch into the result file");
   app.add_flag("--keep-samples", options.measure.keep_trial_samples,

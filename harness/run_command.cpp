@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -46,6 +47,12 @@ nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& 
   identity["pinned_cpu_reason"] = cpu.reason;
   if (options.measure.dry_run) identity["dry_run"] = true;
   if (options.measure.drop_caches) identity["drop_caches"] = true;
+  if (kCanPlant) {
+    std::vector<std::string> planted;
+    for (const auto& [name, ns] : options.plants) planted.push_back(fmt::format("{}={}", name, ns));
+    identity["planted"] = planted.empty() ? "nothing, but this build can"
+                                          : fmt::format("{}", fmt::join(planted, ", "));
+  }
   if (options.measure.loads) identity["loads"] = *options.measure.loads;
   if (options.order_seed) identity["order_seed"] = *options.order_seed;
   identity.update(machine_identity(cpu.cpu));
@@ -175,6 +182,11 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
     return complain(kExitUsage, fmt::format("--benchmark_filter={} selects none of the {} cases; "
                                             "'bench list --names' prints them",
                                             options.filter, registry.cases().size()));
+  }
+  for (const auto& [name, ns] : options.plants) {
+    if (std::ranges::none_of(*selected, [&](const Case* c) { return c->name == name; })) {
+      return complain(kExitUsage, fmt::format("--plant: '{}' is not selected", name));
+    }
   }
   if (!options.out_path.empty()) {
     if (Result<void> writable = check_writable(options.out_path); !writable) {

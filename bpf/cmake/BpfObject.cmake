@@ -29,10 +29,11 @@ function(bpf_add_object name)
     OUTPUT "${object}"
     COMMAND "${BPFMARK_CLANG}" -target bpf "-mcpu=${object_CPU}" -O2 -g -Wall -Werror
             "-D__TARGET_ARCH_${bpf_arch}"
+            "$<$<BOOL:${BPFMARK_PLANTED}>:-DBPFMARK_PLANTED>"
             "-I${PROJECT_SOURCE_DIR}" -isystem "/usr/include/${bpf_multiarch}"
             -MD -MF "${object}.d" -MT "${object}" -c "${source}" -o "${object}"
     DEPENDS "${source}" DEPFILE "${object}.d"
-    COMMENT "BPF object ${name}" VERBATIM)
+    COMMENT "BPF object ${name}" COMMAND_EXPAND_LISTS VERBATIM)
   # A failing bpftool must not leave an empty header that looks up to date: temporary, then rename.
   add_custom_command(
     OUTPUT "${skeleton}"

@@ -31,6 +31,29 @@ struct loop_state {
   void* ctx; /* of the program, for bodies that need it */
 };
 
+/* Work of a known cost in the body of a subject, to prove that an alarm rings: a chain of dependent
+ * multiplications that the next pass has to wait for. Only in a build that was asked for it; in all
+ * others BPFMARK_PLANT() is nothing, and so the bytecode is the same with it and without. */
+#ifdef BPFMARK_PLANTED
+const volatile __u32 planted_steps = 0; /* of one pass */
+
+static __always_inline __u64 planted_work(__u64 seed) {
+  const __u32 steps = planted_steps;
+  __u64 value = seed | 1;
+#pragma clang loop unroll(disable)
+  for (__u32 step = 0; step < BPFMARK_MAX_PLANTED_STEPS; step++) {
+    if (step >= steps) break;
+    value *= 0x9E3779B97F4A7C15ull;
+    BPFMARK_OPAQUE(value);
+  }
+  return value == 0; /* An odd number stays odd. */
+}
+
+#define BPFMARK_PLANT(state) ((state)->cursor += planted_work((state)->sum))
+#else
+#define BPFMARK_PLANT(state) ((void)0)
+#endif
+
 typedef long (*loop_body)(__u32 pass, struct loop_state* state);
 
 static __always_inline int run_timed_loop_on(void* ctx, loop_body body) {

@@ -7,6 +7,11 @@
 /* Operations that one pass of a timed loop performs before the loop's own branch is paid again. */
 #define BPFMARK_UNROLL 8
 
+/* The largest cost of an operation that a build for it can plant, and a bound for the verifier on
+ * the steps of a pass that this takes. */
+#define BPFMARK_MAX_PLANTED_NS 200
+#define BPFMARK_MAX_PLANTED_STEPS (BPFMARK_UNROLL * BPFMARK_MAX_PLANTED_NS * 4)
+
 /* Written by user space before a batch. `ops` is a multiple of BPFMARK_UNROLL. `first` is the place
  * in a prepared input stream where the batch starts. */
 struct bpfmark_batch_request {
