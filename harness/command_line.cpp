@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include "harness/capability.h"
@@ -302,8 +303,13 @@ int parse_and_run(int argc, char** argv, const Registry& registry,
   for (const AddSubcommand& add : additions) subcommands.push_back(add(app));
   app.require_subcommand(0, 1);
 
+  // CLI11 takes a "--" for the end of a list of values, and then it is gone.
+  char** const end = argv + argc;
+  char** const mark =
+      std::find_if(argv, end, [](const char* a) { return std::string_view(a) == "--"; });
+  const std::vector<std::string> rest(mark == end ? end : mark + 1, end);
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::Success& success) {
     std::ostringstream text;
     app.exit(success, text, text);
@@ -313,8 +319,15 @@ int parse_and_run(int argc, char** argv, const Registry& registry,
     fmt::print(stderr, "bench: {} ('bench --help' explains)\n", error.what());
     return kExitUsage;
   }
-  for (const Subcommand& subcommand : subcommands) {
-    if (*subcommand.parser) return subcommand.run();
+  const auto chosen = std::ranges::find_if(
+      subcommands, [](const Subcommand& subcommand) { return bool(*subcommand.parser); });
+  if (!rest.empty() && (chosen == subcommands.end() || chosen->rest == nullptr)) {
+    fmt::print(stderr, "bench: nothing is expected after -- ('bench --help' explains)\n");
+    return kExitUsage;
+  }
+  if (chosen != subcommands.end()) {
+    if (chosen->rest != nullptr) *chosen->rest = rest;
+    return chosen->run();
   }
   options.library_arguments.push_back(
       fmt::format("--benchmark_repetitions={}", options.repetitions));

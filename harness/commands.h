@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "harness/registry.h"
@@ -24,6 +25,8 @@ inline constexpr int kExitSignalBase = 128;
 struct Subcommand {
   const CLI::App* parser = nullptr;  // owned by the App it was added to
   std::function<int()> run;
+  // Where the arguments after "--" go; without it there may be none.
+  std::vector<std::string>* rest = nullptr;
 };
 using AddSubcommand = std::function<Subcommand(CLI::App&)>;
 

@@ -51,7 +51,7 @@ Examples:
   bench compare --run old/bench new/bench -- --benchmark_filter=map_lookup
   bench compare --run old/bench new/bench --budget=10m --keep=results/pr --format=markdown -o pr.md
   bench compare --run-label 'vanilla=true' 'agent=systemctl start agent' \
-                --undo 'vanilla=true' 'agent=systemctl stop agent' -- --benchmark_filter=hook_entry
+                --undo='agent=systemctl stop agent' -- --benchmark_filter=hook_entry
   bench compare --run bench bench --inject=1.05     proves that the gate is live: exit 1
 
 Exit status: 0 no regression; 1 a regression, or a benchmark that one side lacks; 2 bad input, wrong
@@ -95,9 +95,10 @@ std::string usage_complaint(const CompareOptions& options) {
   if (options.injected != 1 && !(options.column_key.empty() && options.save_baseline.empty())) {
     return "--inject needs an OLD and a NEW";
   }
+  if (!options.run && !options.flags.empty()) return "flags after -- need --run or --run-label";
   if (options.run) {
     for (const auto* flags :
-         {&options.inputs, &options.run->old_one.flags, &options.run->new_one.flags}) {
+         {&options.flags, &options.run->old_one.flags, &options.run->new_one.flags}) {
       if (const auto reserved = reserved_flag(*flags)) {
         return fmt::format("{}: the comparison sets this itself", *reserved);
       }
@@ -186,7 +187,7 @@ Result<Comparison> compare(const CompareOptions& options, const JudgeRequest& re
   if (!options.kept.empty()) return compare_kept(options.kept, request);
   if (!options.run) return compare_files(options, request);
   RunRequest run = *options.run;
-  run.flags = options.inputs;
+  run.flags = options.flags;
   return run_and_compare(run, request, log);
 }
 
@@ -218,7 +219,8 @@ Result<void> deliver(const Comparison& comparison, const CompareOptions& options
 
 // What the command line says about launching, before it is put together.
 struct RunWords {
-  std::vector<std::string> programs, labels, undo, new_flags;
+  bool programs = false, labels = false;  // --run, --run-label
+  std::vector<std::string> undo, new_flags;
   RunRequest run;
   std::vector<CLI::Option*> need_launches;  // mean nothing without --run or --run-label
 };
@@ -229,17 +231,13 @@ std::shared_ptr<RunWords> add_run_options(CLI::App& command, CompareOptions& opt
     words->need_launches.push_back(option);
     return option;
   };
-  command.add_option("--run", words->programs, "launch these two programs and compare them")
-      ->expected(2)
-      ->type_name("OLD_BENCH NEW_BENCH");
-  command
-      .add_option("--run-label", words->labels,
-                  "launch this program under two names, each after its shell command")
-      ->expected(2)
-      ->type_name("A=COMMAND B=COMMAND");
-  needs(
-      command.add_option("--undo", words->undo, "shell commands after each launch of --run-label"))
-      ->expected(1, 2)
+  command.add_flag("--run", words->programs, "launch two programs: OLD_BENCH NEW_BENCH [-- FLAGS]");
+  command.add_flag("--run-label", words->labels,
+                   "launch this program under two names, each after its shell command: "
+                   "A=COMMAND B=COMMAND [-- FLAGS]");
+  needs(command.add_option("--undo", words->undo,
+                           "shell command after each launch of that name; may be repeated"))
+      ->allow_extra_args(false)
       ->type_name("NAME=COMMAND");
   needs(command.add_option("--launches", words->run.launches, "of A, of A' and of B"))
       ->check(CLI::Range(kMinLaunches, std::size_t{1000}))
@@ -275,32 +273,32 @@ std::optional<std::pair<std::string, std::string>> name_and_command(const std::s
   return std::pair{text.substr(0, equals), text.substr(equals + 1)};
 }
 
-// Fills options.run; gives what is wrong with the words.
+// Fills options.run from the two inputs; gives what is wrong with the words.
 std::optional<std::string> take_run_options(const RunWords& words, CompareOptions& options) {
-  if (words.programs.empty() && words.labels.empty()) {
+  if (!words.programs && !words.labels) {
     for (const CLI::Option* option : words.need_launches) {
       if (option->count() > 0) return option->get_name() + " needs --run or --run-label";
     }
     return std::nullopt;
   }
-  if (!words.programs.empty() && !words.labels.empty()) {
-    return "--run and --run-label exclude each other";
-  }
+  if (words.programs && words.labels) return "--run and --run-label exclude each other";
+  if (options.inputs.size() != 2) return "expected two to launch, OLD and NEW";
+  const std::vector<std::string>& two = options.inputs;
   RunRequest run = words.run;
   const std::array<Contestant*, 2> both = {&run.old_one, &run.new_one};
   for (std::size_t i = 0; i < both.size(); ++i) {
-    if (!words.programs.empty()) {
-      *both[i] = {.name = words.programs[i], .program = words.programs[i]};
+    if (words.programs) {
+      *both[i] = {.name = two[i], .program = two[i]};
       continue;
     }
-    const auto label = name_and_command(words.labels[i]);
-    if (!label) return fmt::format("--run-label {}: expected NAME=COMMAND", words.labels[i]);
+    const auto label = name_and_command(two[i]);
+    if (!label) return fmt::format("--run-label {}: expected NAME=COMMAND", two[i]);
     *both[i] = {.name = label->first,
                 .program = "/proc/self/exe",
                 .label = label->first,
                 .before = label->second};
   }
-  if (!words.labels.empty() && run.old_one.name == run.new_one.name) {
+  if (words.labels && run.old_one.name == run.new_one.name) {
     return "--run-label: the two names are the same";
   }
   for (const std::string& text : words.undo) {
@@ -368,7 +366,7 @@ Subcommand add_compare_command(CLI::App& app) {
       app.add_subcommand("compare", "judge result files: what got slower, and is that certain?");
   command->footer(kFooter);
   command->add_option("RESULT", options->inputs,
-                      "OLD and NEW: result files, or directories of them");
+                      "OLD and NEW: result files, or directories of them; or what to launch");
   const auto launching = add_run_options(*command, *options);
   command
       ->add_option("--col", options->column_key,
@@ -409,12 +407,13 @@ Subcommand add_compare_command(CLI::App& app) {
                    "JSON lines with A/A' of earlier runs on this machine: part of the floor, and "
                    "this run is appended")
       ->type_name("FILE");
-  return {command, [options, launching] {
-            if (const auto complaint = take_run_options(*launching, *options)) {
-              return complain(std::cerr, *complaint + " ('bench compare --help' explains)");
-            }
-            return run_compare(*options, std::cout, std::cerr);
-          }};
+  const auto run = [options, launching] {
+    if (const auto complaint = take_run_options(*launching, *options)) {
+      return complain(std::cerr, *complaint + " ('bench compare --help' explains)");
+    }
+    return run_compare(*options, std::cout, std::cerr);
+  };
+  return {command, run, &options->flags};
 }
 
 }  // namespace bpfmark

@@ -17,8 +17,9 @@ namespace bpfmark {
 
 // What the command line asks of `bench compare`.
 struct CompareOptions {
-  // Files or directories: OLD NEW, or one with a baseline or column. With `run` the flags of bench.
+  // Files or directories: OLD NEW, or one with a baseline or column.
   std::vector<std::string> inputs;
+  std::vector<std::string> flags;  // of bench, for both sides of `run`
   std::optional<RunRequest> run;
   std::string kept;  // directory that --keep wrote
   std::string column_key;

@@ -2,16 +2,29 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Writes significance_fixtures.inc: what scipy says about the samples that significance_test.cpp tries.
 
-The tests read the written file and need no scipy. Run again only to change the fixtures:
+The C++ tests read the written file and need no scipy. A test of its own runs this script with --check, so
+that the file is what the installed scipy says.
   /usr/bin/python3 tests/judge/make_fixtures.py > tests/judge/significance_fixtures.inc
+  /usr/bin/python3 tests/judge/make_fixtures.py --check tests/judge/significance_fixtures.inc
+
+Exit status of --check: 0 the same, 1 different, 77 there is no scipy.
 """
 import collections
+import contextlib
+import io
 import math
+import pathlib
 import random
+import re
+import sys
 
-import numpy
-import scipy
-from scipy import stats
+try:
+    import numpy
+    import scipy
+    from scipy import stats
+except ImportError as error:
+    print(f"skipped: {error} (Debian: python3-scipy)")
+    sys.exit(77)
 
 SEED = 20240501
 
@@ -118,5 +131,41 @@ def main():
     print("};")
 
 
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+def same(fresh, kept, is_bootstrap):
+    """Numbers agree to 1e-9; the ends of a bootstrap, whose draws differ between versions of scipy, to a
+    quarter of the width."""
+    if NUMBER.sub("#", fresh) != NUMBER.sub("#", kept):
+        return False
+    ours, theirs = ([float(number) for number in NUMBER.findall(line)] for line in (fresh, kept))
+    tolerances = [1e-9 * abs(number) for number in theirs]
+    if is_bootstrap:
+        tolerances[-4:] = [(theirs[-3] - theirs[-4]) / 4] * 2 + [(theirs[-1] - theirs[-2]) / 4] * 2
+    return all(abs(a - b) <= tolerance for a, b, tolerance in zip(ours, theirs, tolerances))
+
+
+def check(path):
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written):
+        main()
+    fresh, kept = written.getvalue().splitlines(), pathlib.Path(path).read_text().splitlines()
+    if len(fresh) != len(kept):
+        print(f"{path}: {len(kept)} lines, and this scipy writes {len(fresh)}")
+        return 1
+    # A comparison that cannot fail would prove nothing.
+    assert not same(fresh[-3], fresh[-3].replace("0.05", "0.0500001"), False)
+    wrong, section = 0, ""
+    for number, (a, b) in enumerate(zip(fresh, kept), 1):
+        section = b if b.startswith("const") else section
+        # The second line names the versions.
+        if number != 2 and not same(a, b, "Bootstrap" in section and b.startswith("    {")):
+            print(f"{path}:{number}: {b}\n  this scipy: {a}")
+            wrong += 1
+    print(f"{len(kept)} lines compared with scipy {scipy.__version__}: {wrong} differ")
+    return 1 if wrong else 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(check(sys.argv[2]) if sys.argv[1:2] == ["--check"] else main())
