@@ -45,10 +45,10 @@ Cells cells_of(const Row& row) {
 std::string explanation(const Row& row) {
   if (row.confirmation) {
     const Confirmation& c = *row.confirmation;
-    const std::string again = c.interval
-                                  ? fmt::format("{} ({} .. {})", number(c.estimate),
-                                                number(c.interval->lo), number(c.interval->hi))
-                                  : number(c.estimate);
+    const std::string again =
+        c.interval ? fmt::format("{} ({} .. {})", shown_number(c.estimate),
+                                 shown_number(c.interval->lo), shown_number(c.interval->hi))
+                   : shown_number(c.estimate);
     return c.agrees ? fmt::format("confirmed by fresh launches: {}", again)
                     : fmt::format("{}: {}, {}", row.reason, change_name(c.change), again);
   }
@@ -97,8 +97,24 @@ std::vector<std::string> head_lines(const Comparison& comparison) {
   return lines;
 }
 
+// Where noise was seen above the threshold of interest, "same" says less than the reader may think.
+std::vector<std::string> noise_lines(const Comparison& comparison) {
+  std::size_t noisy = 0;
+  double largest = 0;
+  for (const Row& row : comparison.rows) {
+    if (!row.noise_source.starts_with("A/A'") || !row.as_ratio) continue;
+    ++noisy;
+    largest = std::max(largest, row.noise_floor);
+  }
+  if (noisy == 0) return {};
+  return {
+      fmt::format("noise: in {} of {} rows identical code differed by more than the threshold, "
+                  "by up to {:.1f} %; smaller changes cannot be seen there",
+                  noisy, comparison.rows.size(), largest * 100)};
+}
+
 std::vector<std::string> tail_lines(const Comparison& comparison) {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = noise_lines(comparison);
   for (const MissingRow& m : comparison.missing) {
     lines.push_back(fmt::format("missing in {}: {} ({})", m.side, m.name, m.reason));
   }
