@@ -9,16 +9,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "benchmarks/families.h"
+#include "benchmarks/map_load.h"
 #include "bpf/shared/batch.h"
 #include "bpf/shared/map_lookup.h"
 #include "fixtures/map.h"
 #include "fixtures/skeleton.h"
-#include "harness/in_kernel_batch.h"
 #include "harness/key_stream.h"
 #include "harness/map_type.h"
 #include "harness/planted.h"
@@ -37,9 +35,6 @@ struct LookupCase {
   std::uint32_t value_bytes = 0;
 };
 
-// The first word of a value, so that the sum over a batch proves which values were read.
-std::uint64_t word_of(std::uint32_t key) { return key * 0x9E3779B97F4A7C15u + 1; }
-
 // An LRU table hands out free entries to CPUs in lots and evicts before it is full: room for twice
 // as many keeps all that are asked for.
 std::uint32_t capacity(const LookupCase& c) {
@@ -54,93 +49,50 @@ std::uint32_t stream_length(const LookupCase& c) {
   return std::clamp(c.entries, 1u << 16, BPFMARK_MAX_KEYS);
 }
 
-class LookupLoad : public PairedLoad {
- public:
-  static Result<std::unique_ptr<PairedLoad>> create(const LookupCase& c);
-
-  Result<Batch> run(Arm arm, std::uint64_t ops) override {
-    const bool subject = arm == Arm::kSubject;
-    std::uint64_t& cursor = subject ? subject_cursor_ : floor_cursor_;
-    const InKernelBatch& batch = subject ? subject_ : floor_;
-    const WindowSums& sums = subject ? value_sums_ : key_sums_;
-    const bool hits = !subject || hit_;
-    const Result<Batch> done = batch.run(ops, cursor);
-    if (!done) return done;
-    const ExpectedCounts expected = {.hits = hits ? ops : 0,
-                                     .sum = hits ? sums.sum(cursor, ops) : 0};
-    cursor += ops;
-    if (Result<void> right = check_counts(batch.result(), expected); !right) {
-      return std::unexpected(right.error());
-    }
-    return done;
-  }
-
-  std::vector<ProgramIdentity> programs() const override { return programs_; }
-
- private:
-  LookupLoad(Skeleton<map_lookup_bpf> skeleton, bool hit, const std::vector<std::uint64_t>& keys,
-             const std::vector<std::uint64_t>& words)
-      : skeleton_(std::move(skeleton)),
-        hit_(hit),
-        key_sums_(keys),
-        value_sums_(words),
-        subject_(bpf_program__fd(skeleton_->progs.map_lookup), find_program_type("tc")->input(),
-                 skeleton_->bss->request, skeleton_->bss->result),
-        floor_(bpf_program__fd(skeleton_->progs.map_floor), find_program_type("tc")->input(),
-               skeleton_->bss->request, skeleton_->bss->result),
-        programs_(identify_pair(bpf_program__fd(skeleton_->progs.map_lookup),
-                                bpf_program__fd(skeleton_->progs.map_floor))) {}
-
-  Skeleton<map_lookup_bpf> skeleton_;
-  bool hit_;
-  WindowSums key_sums_;
-  WindowSums value_sums_;
-  InKernelBatch subject_;
-  InKernelBatch floor_;
-  std::vector<ProgramIdentity> programs_;
-  std::uint64_t subject_cursor_ = 0;
-  std::uint64_t floor_cursor_ = 0;
-};
-
-// A table that does not fit into memory is a limit of the machine, not a defect.
-Error load_error(Error error, const LookupCase& c) {
-  if (error.errnum != ENOMEM) return error;
-  return Error{ErrorKind::kAbsent, ENOMEM, "memory: " + error.what,
-               fmt::format("needs about {} MiB for the table",
-                           (std::uint64_t{c.entries} * (c.value_bytes + 64) >> 20) + 1),
-               "memory"};
-}
-
-Result<std::unique_ptr<PairedLoad>> LookupLoad::create(const LookupCase& c) {
-  auto skeleton = Skeleton<map_lookup_bpf>::open();
-  if (!skeleton) return std::unexpected(skeleton.error());
-  skeleton->select({(*skeleton)->progs.map_lookup, (*skeleton)->progs.map_floor});
-  bpf_map* const table = (*skeleton)->maps.table;
+Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
+  auto opened = Skeleton<map_lookup_bpf>::open();
+  if (!opened) return std::unexpected(opened.error());
+  const auto owner = std::make_shared<Skeleton<map_lookup_bpf>>(std::move(*opened));
+  Skeleton<map_lookup_bpf>& skeleton = *owner;
+  skeleton.select({skeleton->progs.map_lookup, skeleton->progs.map_floor});
+  bpf_map* const table = skeleton->maps.table;
   bpf_map__set_type(table, c.type->type);
   bpf_map__set_max_entries(table, capacity(c));
   bpf_map__set_value_size(table, c.value_bytes);
   const std::uint32_t length = stream_length(c);
-  (*skeleton)->rodata->key_mask = length - 1;
-  plant(*(*skeleton)->rodata, BPFMARK_UNROLL);
-  if (Result<void> loaded = skeleton->load(); !loaded) {
-    return std::unexpected(load_error(loaded.error(), c));
+  skeleton->rodata->key_mask = length - 1;
+  plant(*skeleton->rodata, BPFMARK_UNROLL);
+  if (Result<void> loaded = skeleton.load(); !loaded) {
+    return std::unexpected(map_load_error(loaded.error(), c.entries, c.value_bytes));
   }
   const MapShape shape = {
       .entries = c.entries, .value_bytes = c.value_bytes, .per_cpu = c.type->per_cpu};
   if (Result<void> filled = fill_map(bpf_map__fd(table), shape, word_of); !filled) {
-    return std::unexpected(load_error(filled.error(), c));
+    return std::unexpected(map_load_error(filled.error(), c.entries, c.value_bytes));
   }
 
   std::vector<std::uint32_t> keys = draw_keys(c.pattern, c.entries, length);
   if (!c.hit) std::ranges::for_each(keys, [&](std::uint32_t& key) { key += c.entries; });
-  std::ranges::copy(keys, (*skeleton)->bss->keys);
+  std::ranges::copy(keys, skeleton->bss->keys);
   std::vector<std::uint64_t> words(keys.size());
   std::ranges::transform(keys, words.begin(), word_of);
-  std::unique_ptr<LookupLoad> load(new LookupLoad(
-      std::move(*skeleton), c.hit, std::vector<std::uint64_t>(keys.begin(), keys.end()), words));
+  const auto arm = [&](const bpf_program* program, std::vector<std::uint64_t> found, bool hits) {
+    return KeyedArm{.batch = {bpf_program__fd(program), find_program_type("tc")->input(),
+                              skeleton->bss->request, skeleton->bss->result},
+                    .found = std::move(found),
+                    .hits = hits,
+                    .check = {}};
+  };
+  auto load = std::make_unique<KeyedLoad>(
+      owner, arm(skeleton->progs.map_lookup, std::move(words), c.hit),
+      arm(skeleton->progs.map_floor, std::vector<std::uint64_t>(keys.begin(), keys.end()), true),
+      identify_pair(bpf_program__fd(skeleton->progs.map_lookup),
+                    bpf_program__fd(skeleton->progs.map_floor)));
   // Once round the stream: every entry that will be asked for has been touched before timing.
-  for (const Arm arm : {Arm::kSubject, Arm::kFloor}) {
-    if (Result<Batch> warm = load->run(arm, length); !warm) return std::unexpected(warm.error());
+  for (const Arm touched : {Arm::kSubject, Arm::kFloor}) {
+    if (Result<Batch> warm = load->run(touched, length); !warm) {
+      return std::unexpected(warm.error());
+    }
   }
   return load;
 }
@@ -168,7 +120,7 @@ void register_lookup(Registry& registry, const LookupCase& c, Suite suite) {
        .plan = {.ops_per_batch = ops_per_batch(c),
                 .rounds = 60,
                 .loads = c.entries < (1u << 20) ? 12 : 6},
-       .load = [c] { return LookupLoad::create(c); }});
+       .load = [c] { return load_lookup(c); }});
 }
 
 // A choice that shows every type, and every dimension once on the hash.

@@ -2,12 +2,7 @@
 // bpf_map_lookup_elem() on a table whose type, size and value size user space sets before the load,
 // with keys from a prepared stream; and the one-entry constant-key form of the reference's Table 3.
 #include "bpf/shared/map_lookup.h"
-#include "bpf/lib/batch.bpf.h"
-
-/* Length of the key stream minus one. */
-const volatile __u32 key_mask = BPFMARK_MAX_KEYS - 1;
-
-__u32 keys[BPFMARK_MAX_KEYS];
+#include "bpf/lib/keys.bpf.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -15,19 +10,6 @@ struct {
   __uint(key_size, sizeof(__u32));
   __uint(value_size, sizeof(__u64));
 } table SEC(".maps");
-
-/* The keys of one pass; the stream wraps at its end, which is a multiple of BPFMARK_UNROLL. */
-static __always_inline const __u32* keys_of_pass(const struct loop_state* state) {
-  const __u32* pass_keys = &keys[state->cursor & key_mask & (BPFMARK_MAX_KEYS - BPFMARK_UNROLL)];
-  BPFMARK_OPAQUE(pass_keys);
-  return pass_keys;
-}
-
-static __always_inline long end_of_pass(struct loop_state* state) {
-  state->cursor += BPFMARK_UNROLL;
-  state->passes++;
-  return 0;
-}
 
 static long lookup_body(__u32 pass, struct loop_state* state) {
   const __u32* pass_keys = keys_of_pass(state);

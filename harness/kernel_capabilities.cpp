@@ -9,6 +9,7 @@
 
 #include "harness/capability.h"
 #include "harness/map_type.h"
+#include "harness/other_map_type.h"
 #include "harness/program_type.h"
 
 namespace bpfmark {
@@ -51,6 +52,25 @@ Result<void> run_minimal(const ProgramType& type) {
 Result<void> create_small_map(const MapType& type) {
   const int fd =
       bpf_map_create(type.type, "bpfmark_probe", sizeof(__u32), sizeof(__u64), 1, nullptr);
+  if (fd < 0) return system_error(-fd, fmt::format("create a map of type {}", type.name));
+  ::close(fd);
+  return {};
+}
+
+Result<void> create_other_map(const OtherMapType& type) {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = type.flags);
+  const bool of_maps =
+      type.type == BPF_MAP_TYPE_ARRAY_OF_MAPS || type.type == BPF_MAP_TYPE_HASH_OF_MAPS;
+  int inner = -1;
+  if (of_maps) {
+    inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bpfmark_probe", sizeof(__u32), sizeof(__u64), 1,
+                           nullptr);
+    if (inner < 0) return system_error(-inner, "create a map to put into another");
+    options.inner_map_fd = static_cast<__u32>(inner);
+  }
+  const int fd = bpf_map_create(type.type, "bpfmark_probe", type.key_bytes, type.value_bytes,
+                                type.entries, &options);
+  if (inner >= 0) ::close(inner);
   if (fd < 0) return system_error(-fd, fmt::format("create a map of type {}", type.name));
   ::close(fd);
   return {};
@@ -103,6 +123,13 @@ void add_kernel_capabilities(Capabilities& capabilities) {
                       fmt::format("create a map of type {}", type.name), [&type] {
                         return classify(create_small_map(type), std::string(type.first_kernel),
                                         "CONFIG_BPF_SYSCALL");
+                      }});
+  }
+  for (const OtherMapType& type : other_map_types()) {
+    capabilities.add({fmt::format("map_{}", type.name),
+                      fmt::format("create a map of type {}", type.name), [&type] {
+                        return classify(create_other_map(type), std::string(type.first_kernel),
+                                        std::string(type.config));
                       }});
   }
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a map holds besides plain values, or is kept beside: storage of tasks, sockets and cgroups,
+// lists and trees of objects, pointers to objects, an arena, records from user space.
+#include "bpf/lib/keys.bpf.h"
+#include "bpf/shared/map_object.h"
+
+#define TC_PROGRAM(name, prepare, operation) \
+  KEYED_PROGRAM("?tc", struct __sk_buff, name, prepare, operation)
+#define RAW_TP_PROGRAM(name, prepare, operation) \
+  KEYED_PROGRAM("?raw_tp", void, name, prepare, operation)
+
+#define COUNT_WORD \
+  sum += word;     \
+  hits++
+
+/* --- storage: found by its owner, which the program has at hand */
+
+#define STORAGE(map_name, map_type)         \
+  struct {                                  \
+    __uint(type, map_type);                 \
+    __uint(map_flags, BPF_F_NO_PREALLOC);   \
+    __type(key, int);                       \
+    __type(value, __u64);                   \
+  } map_name SEC(".maps")
+
+STORAGE(of_tasks, BPF_MAP_TYPE_TASK_STORAGE);
+STORAGE(of_sockets, BPF_MAP_TYPE_SK_STORAGE);
+STORAGE(of_cgroups, BPF_MAP_TYPE_CGRP_STORAGE);
+
+struct cgroup {
+} __attribute__((preserve_access_index));
+struct css_set {
+  struct cgroup* dfl_cgrp;
+} __attribute__((preserve_access_index));
+struct task_struct {
+  struct css_set* cgroups;
+} __attribute__((preserve_access_index));
+
+/* Sums up what was stored: the keys, which the floor adds up as well. */
+#define GET_STORAGE(get, map, owner, flags)     \
+  __u64* value = get(&map, owner, 0, flags);    \
+  if (value) {                                  \
+    *value = word;                              \
+    hits++;                                     \
+    sum += *value;                              \
+  }
+
+#define CREATE_DELETE_STORAGE(get, drop, map, owner)                   \
+  GET_STORAGE(get, map, owner, BPF_LOCAL_STORAGE_GET_F_CREATE)         \
+  if (drop(&map, owner) != 0) sum++
+
+#define TASK struct task_struct* task = bpf_get_current_task_btf()
+#define CGROUP TASK; struct cgroup* cgroup = task->cgroups->dfl_cgrp
+#define SOCKET \
+  struct __sk_buff* skb = state->ctx; \
+  struct bpf_sock* sk = skb->sk;      \
+  if (!sk) return 1;                  \
+  sk = bpf_sk_fullsock(sk);           \
+  if (!sk) return 1
+
+RAW_TP_PROGRAM(task_get, TASK, GET_STORAGE(bpf_task_storage_get, of_tasks, task, 0))
+RAW_TP_PROGRAM(task_create, TASK,
+               CREATE_DELETE_STORAGE(bpf_task_storage_get, bpf_task_storage_delete, of_tasks, task))
+RAW_TP_PROGRAM(cgroup_get, CGROUP, GET_STORAGE(bpf_cgrp_storage_get, of_cgroups, cgroup, 0))
+RAW_TP_PROGRAM(cgroup_create, CGROUP,
+               CREATE_DELETE_STORAGE(bpf_cgrp_storage_get, bpf_cgrp_storage_delete, of_cgroups,
+                                     cgroup))
+TC_PROGRAM(sk_get, SOCKET, GET_STORAGE(bpf_sk_storage_get, of_sockets, sk, 0))
+TC_PROGRAM(sk_create, SOCKET,
+           CREATE_DELETE_STORAGE(bpf_sk_storage_get, bpf_sk_storage_delete, of_sockets, sk))
+RAW_TP_PROGRAM(floor_task, TASK; BPFMARK_OPAQUE(task), COUNT_WORD)
+RAW_TP_PROGRAM(floor_cgroup, CGROUP; BPFMARK_OPAQUE(cgroup), COUNT_WORD)
+TC_PROGRAM(floor_sk, SOCKET; BPFMARK_OPAQUE(sk), COUNT_WORD)
+TC_PROGRAM(floor_word, , COUNT_WORD)
+
+/* --- lists and trees: an object is taken off and put back, each under the lock */
+
+extern void* bpf_obj_new_impl(__u64 local_type_id, void* meta) __ksym __weak;
+extern void bpf_obj_drop_impl(void* kptr, void* meta) __ksym __weak;
+extern int bpf_list_push_back_impl(struct bpf_list_head* head, struct bpf_list_node* node,
+                                   void* meta, __u64 off) __ksym __weak;
+extern struct bpf_list_node* bpf_list_pop_front(struct bpf_list_head* head) __ksym __weak;
+extern struct bpf_rb_node* bpf_rbtree_remove(struct bpf_rb_root* root,
+                                             struct bpf_rb_node* node) __ksym __weak;
+extern int bpf_rbtree_add_impl(struct bpf_rb_root* root, struct bpf_rb_node* node,
+                               bool (*less)(struct bpf_rb_node*, const struct bpf_rb_node*),
+                               void* meta, __u64 off) __ksym __weak;
+extern struct bpf_rb_node* bpf_rbtree_first(struct bpf_rb_root* root) __ksym __weak;
+
+#define OWNS(type, member) __attribute__((btf_decl_tag("contains:" #type ":" #member)))
+#define ALIGNED __attribute__((aligned(8)))
+#define PRIVATE(name) SEC(".data." #name) __hidden ALIGNED
+#define OBJECT_OF(pointer, type, member) \
+  ((type*)((void*)(pointer) - __builtin_offsetof(type, member)))
+#define NEW(type) ((type*)bpf_obj_new_impl(bpf_core_type_id_local(type), 0))
+
+struct listed {
+  __u64 number;
+  struct bpf_list_node node;
+};
+
+struct sorted {
+  __u64 number;
+  struct bpf_rb_node node;
+};
+
+PRIVATE(list) struct bpf_spin_lock list_lock;
+PRIVATE(list) struct bpf_list_head list OWNS(listed, node);
+PRIVATE(tree) struct bpf_spin_lock tree_lock;
+PRIVATE(tree) struct bpf_rb_root tree OWNS(sorted, node);
+
+static bool less(struct bpf_rb_node* a, const struct bpf_rb_node* b) {
+  return OBJECT_OF(a, struct sorted, node)->number < OBJECT_OF(b, struct sorted, node)->number;
+}

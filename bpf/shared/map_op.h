@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BPFMARK_BPF_SHARED_MAP_OP_H
+#define BPFMARK_BPF_SHARED_MAP_OP_H
+
+#define BPFMARK_MAX_KEY_BYTES 64
+#define BPFMARK_MAX_VALUE_BYTES 256
+
+#endif
