@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a map holds besides plain values, or is kept beside: storage of tasks, sockets and cgroups,
-// lists and trees of objects, pointers to objects, an arena, records from user space.
+// What is kept besides plain values: storage of tasks, sockets and cgroups,
+// lists and trees of objects.
+#include <stdbool.h>
+
 #include "bpf/lib/keys.bpf.h"
-#include "bpf/shared/map_object.h"
+
+#include <bpf/bpf_core_read.h>
 
 #define TC_PROGRAM(name, prepare, operation) \
   KEYED_PROGRAM("?tc", struct __sk_buff, name, prepare, operation)
@@ -15,12 +18,12 @@
 
 /* --- storage: found by its owner, which the program has at hand */
 
-#define STORAGE(map_name, map_type)         \
-  struct {                                  \
-    __uint(type, map_type);                 \
-    __uint(map_flags, BPF_F_NO_PREALLOC);   \
-    __type(key, int);                       \
-    __type(value, __u64);                   \
+#define STORAGE(map_name, map_type)       \
+  struct {                                \
+    __uint(type, map_type);               \
+    __uint(map_flags, BPF_F_NO_PREALLOC); \
+    __type(key, int);                     \
+    __type(value, __u64);                 \
   } map_name SEC(".maps")
 
 STORAGE(of_tasks, BPF_MAP_TYPE_TASK_STORAGE);
@@ -36,36 +39,41 @@ struct task_struct {
   struct css_set* cgroups;
 } __attribute__((preserve_access_index));
 
-/* Sums up what was stored: the keys, which the floor adds up as well. */
-#define GET_STORAGE(get, map, owner, flags)     \
-  __u64* value = get(&map, owner, 0, flags);    \
-  if (value) {                                  \
-    *value = word;                              \
-    hits++;                                     \
-    sum += *value;                              \
+/* What the operation before has left is added up, and the next word left behind. */
+#define TAKE_AND_LEAVE(left) \
+  hits++;                    \
+  sum += left;               \
+  left = word
+
+#define GET_STORAGE(get, map, owner)                                  \
+  __u64* value = get(&map, owner, 0, BPF_LOCAL_STORAGE_GET_F_CREATE); \
+  if (value) {                                                        \
+    TAKE_AND_LEAVE(*value);                                           \
   }
 
-#define CREATE_DELETE_STORAGE(get, drop, map, owner)                   \
-  GET_STORAGE(get, map, owner, BPF_LOCAL_STORAGE_GET_F_CREATE)         \
-  if (drop(&map, owner) != 0) sum++
+#define CREATE_DELETE_STORAGE(get, drop, map, owner) \
+  GET_STORAGE(get, map, owner)                       \
+  if (drop(&map, owner) != 0) hits = 0
 
 #define TASK struct task_struct* task = bpf_get_current_task_btf()
-#define CGROUP TASK; struct cgroup* cgroup = task->cgroups->dfl_cgrp
-#define SOCKET \
+#define CGROUP \
+  TASK;        \
+  struct cgroup* cgroup = task->cgroups->dfl_cgrp
+#define SOCKET                        \
   struct __sk_buff* skb = state->ctx; \
   struct bpf_sock* sk = skb->sk;      \
   if (!sk) return 1;                  \
   sk = bpf_sk_fullsock(sk);           \
   if (!sk) return 1
 
-RAW_TP_PROGRAM(task_get, TASK, GET_STORAGE(bpf_task_storage_get, of_tasks, task, 0))
+RAW_TP_PROGRAM(task_get, TASK, GET_STORAGE(bpf_task_storage_get, of_tasks, task))
 RAW_TP_PROGRAM(task_create, TASK,
                CREATE_DELETE_STORAGE(bpf_task_storage_get, bpf_task_storage_delete, of_tasks, task))
-RAW_TP_PROGRAM(cgroup_get, CGROUP, GET_STORAGE(bpf_cgrp_storage_get, of_cgroups, cgroup, 0))
+RAW_TP_PROGRAM(cgroup_get, CGROUP, GET_STORAGE(bpf_cgrp_storage_get, of_cgroups, cgroup))
 RAW_TP_PROGRAM(cgroup_create, CGROUP,
                CREATE_DELETE_STORAGE(bpf_cgrp_storage_get, bpf_cgrp_storage_delete, of_cgroups,
                                      cgroup))
-TC_PROGRAM(sk_get, SOCKET, GET_STORAGE(bpf_sk_storage_get, of_sockets, sk, 0))
+TC_PROGRAM(sk_get, SOCKET, GET_STORAGE(bpf_sk_storage_get, of_sockets, sk))
 TC_PROGRAM(sk_create, SOCKET,
            CREATE_DELETE_STORAGE(bpf_sk_storage_get, bpf_sk_storage_delete, of_sockets, sk))
 RAW_TP_PROGRAM(floor_task, TASK; BPFMARK_OPAQUE(task), COUNT_WORD)
@@ -112,3 +120,54 @@ PRIVATE(tree) struct bpf_rb_root tree OWNS(sorted, node);
 static bool less(struct bpf_rb_node* a, const struct bpf_rb_node* b) {
   return OBJECT_OF(a, struct sorted, node)->number < OBJECT_OF(b, struct sorted, node)->number;
 }
+
+/* Puts one object into each, so that there is always one to take. */
+SEC("?tc")
+int fill_list(struct __sk_buff* ctx) {
+  struct listed* object = NEW(struct listed);
+  if (!object) return 1;
+  object->number = 0;
+  bpf_spin_lock(&list_lock);
+  bpf_list_push_back_impl(&list, &object->node, 0, 0);
+  bpf_spin_unlock(&list_lock);
+  return 0;
+}
+
+SEC("?tc")
+int fill_tree(struct __sk_buff* ctx) {
+  struct sorted* object = NEW(struct sorted);
+  if (!object) return 1;
+  object->number = 0;
+  bpf_spin_lock(&tree_lock);
+  bpf_rbtree_add_impl(&tree, &object->node, less, 0, 0);
+  bpf_spin_unlock(&tree_lock);
+  return 0;
+}
+
+#define MOVE_IN_LIST                                              \
+  bpf_spin_lock(&list_lock);                                      \
+  struct bpf_list_node* node = bpf_list_pop_front(&list);         \
+  bpf_spin_unlock(&list_lock);                                    \
+  if (node) {                                                     \
+    struct listed* object = OBJECT_OF(node, struct listed, node); \
+    TAKE_AND_LEAVE(object->number);                               \
+    bpf_spin_lock(&list_lock);                                    \
+    bpf_list_push_back_impl(&list, &object->node, 0, 0);          \
+    bpf_spin_unlock(&list_lock);                                  \
+  }
+
+#define MOVE_IN_TREE                                              \
+  bpf_spin_lock(&tree_lock);                                      \
+  struct bpf_rb_node* node = bpf_rbtree_first(&tree);             \
+  if (node) node = bpf_rbtree_remove(&tree, node);                \
+  bpf_spin_unlock(&tree_lock);                                    \
+  if (node) {                                                     \
+    struct sorted* object = OBJECT_OF(node, struct sorted, node); \
+    TAKE_AND_LEAVE(object->number);                               \
+    bpf_spin_lock(&tree_lock);                                    \
+    bpf_rbtree_add_impl(&tree, &object->node, less, 0, 0);        \
+    bpf_spin_unlock(&tree_lock);                                  \
+  }
+
+TC_PROGRAM(list_move, , MOVE_IN_LIST)
+TC_PROGRAM(tree_move, , MOVE_IN_TREE)

@@ -108,7 +108,7 @@ TC_PROGRAM(bloom_peek, hits += bpf_map_peek_elem(&table, &key.word) ? 0 : 1; sum
 __u64 popped[BPFMARK_MAX_VALUE_BYTES / 8];
 
 TC_PROGRAM(
-    push_pop, next[0] = place; if (bpf_map_push_elem(&table, next, 0) == 0) {
+    push_pop, next[0] = word; if (bpf_map_push_elem(&table, next, 0) == 0) {
       if (bpf_map_pop_elem(&table, popped) == 0) {
         hits++;
         sum += popped[0];
