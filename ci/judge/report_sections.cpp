@@ -167,7 +167,7 @@ std::string summary_section(const ReportContent& content) {
   html += "</dl>\n";
   if (const auto arguments = arguments_of(identity); !arguments.empty()) {
     html += fmt::format("<h3>To run it again</h3>\n<pre id=\"rerun\">{}</pre>\n",
-                        escape_html(shell_quoted(arguments)));
+                        escape_html(shell_line(arguments)));
   }
   return html + "</section>\n";
 }

@@ -22,4 +22,19 @@ std::string markdown_text(std::string_view text) {
   return escaped;
 }
 
+std::string shell_line(const std::vector<std::string>& words) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
+  std::string line;
+  for (const std::string& word : words) {
+    std::string quoted;
+    if (word.empty() || word.find_first_not_of(kPlain) != std::string::npos) {
+      for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+      quoted = fmt::format("'{}'", quoted);
+    }
+    line += fmt::format("{}{}", line.empty() ? "" : " ", quoted.empty() ? word : quoted);
+  }
+  return line;
+}
+
 }  // namespace bpfmark

@@ -3,12 +3,16 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 // Numbers and names as reports for people show them.
 namespace bpfmark {
 
 // Four significant digits, but never more than three decimals: 0.123, 12.35, 1235.
 std::string shown_number(double value);
+
+// One command line for a shell.
+std::string shell_line(const std::vector<std::string>& words);
 
 // Text without meaning to Markdown, on one line.
 std::string markdown_text(std::string_view text);

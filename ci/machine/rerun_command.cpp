@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "ci/judge/comparability.h"
+#include "ci/judge/shown_text.h"
 #include "harness/guards.h"
 #include "harness/identity.h"
 
@@ -95,21 +96,6 @@ Result<std::vector<std::string>> rerun_arguments(const Launch& launch,
   return arguments;
 }
 
-std::string shell_line(const std::vector<std::string>& words) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
-  std::string line;
-  for (const std::string& word : words) {
-    std::string quoted;
-    if (word.empty() || word.find_first_not_of(kPlain) != std::string::npos) {
-      for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-      quoted = fmt::format("'{}'", quoted);
-    }
-    line += fmt::format("{}{}", line.empty() ? "" : " ", quoted.empty() ? word : quoted);
-  }
-  return line;
-}
-
 int run_rerun(const RerunOptions& options, std::ostream& out, std::ostream& err) {
   const Result<Launch> launch = read_launch(options.input, {});
   if (!launch) return complain(err, launch.error().what);
@@ -146,8 +132,8 @@ Subcommand add_rerun_command(CLI::App& app) {
   command->add_option("-o,--output", options->out_path, "write the new result here")
       ->type_name("FILE");
   command->add_flag("--print", options->print_only, "only print the command");
-  command->add_option("flags", options->extra, "after --: further flags of the run");
-  return {command, [options] { return run_rerun(*options, std::cout, std::cerr); }};
+  return {command, [options] { return run_rerun(*options, std::cout, std::cerr); },
+          &options->extra};
 }
 
 }  // namespace bpfmark

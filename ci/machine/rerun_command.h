@@ -24,9 +24,6 @@ struct RerunOptions {
 // without the result file they named. Errors: kWrongResult if the file records none.
 Result<std::vector<std::string>> rerun_arguments(const Launch& launch, const RerunOptions& options);
 
-// One command line for a shell.
-std::string shell_line(const std::vector<std::string>& words);
-
 Subcommand add_rerun_command(CLI::App& app);
 
 // Becomes the run, so the exit status is the run's; 2 if it could not be started. What differs in

@@ -38,11 +38,6 @@ TEST(Html, EscapesWhatMeansSomething) {
             R"(["\u003c/script\u003e\u003c!--\u0026"])");
 }
 
-TEST(Html, QuotesWordsForAShell) {
-  EXPECT_EQ(shell_quoted({"bench", "--label=a b", "it's", "", "$(x)", "--n=1"}),
-            R"(bench '--label=a b' 'it'\''s' '' '$(x)' --n=1)");
-}
-
 TEST(Ladders, AreCasesThatDifferInOneKeyAlone) {
   const auto ladders = find_ladders(
       {"m/t:hash/n:16", "m/t:array/n:16", "m/t:hash/n:1024", "m/t:hash/n:4", "x/t:hash", "y"}, 2);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ci/judge/shown_text.h"
 #include "tests/judge/results.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temporary_directory.h"
