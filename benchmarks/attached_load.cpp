@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/foreign.h"
 #include "fixtures/bpf_stats.h"
 #include "fixtures/foreign_programs.h"
 #include "harness/program_identity.h"
@@ -106,16 +107,7 @@ class AttachedLoad : public PairedLoad {
   Result<void> name_others(Findings& findings) {
     const Result<std::uint32_t> own = program_id(body_.fd());
     if (!own) return std::unexpected(own.error());
-    const auto others = foreign_programs(*case_.type, driver_->point(), *own);
-    if (!others) return std::unexpected(others.error());
-    for (const AttachedProgram& other : *others) {
-      findings.add_foreign({.id = other.id,
-                            .type = other.type,
-                            .name = other.name,
-                            .tag = other.tag,
-                            .attach = other.way + " " + other.target});
-    }
-    return {};
+    return add_foreign_programs(foreign_programs(*case_.type, driver_->point(), *own), findings);
   }
 
   AttachedCase case_;

@@ -125,13 +125,16 @@ class FaultLoad : public PairedLoad {
 
   Result<void> finish(Findings& findings) override {
     findings.counters["page_bytes"] = static_cast<double>(unit_bytes_);
-    if (!skeleton_) return add_foreign_programs(*find_attach_type("raw_tp"), kPoint, 0, findings);
+    if (!skeleton_) {
+      return add_foreign_programs(foreign_programs(*find_attach_type("raw_tp"), kPoint, 0),
+                                  findings);
+    }
     // While ours is attached, for to ask is to open the tracepoint once more, and the last to close
     // it waits long.
     if (Result<void> ready = prepare(Arm::kSubject); !ready) return ready;
     const auto own = program_id(bpf_program__fd((*skeleton_)->progs.note_fault));
     if (!own) return std::unexpected(own.error());
-    return add_foreign_programs(*find_attach_type("tp"), kPoint, *own, findings);
+    return add_foreign_programs(foreign_programs(*find_attach_type("tp"), kPoint, *own), findings);
   }
 
   std::vector<ProgramIdentity> programs() const override {

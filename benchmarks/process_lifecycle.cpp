@@ -250,7 +250,8 @@ class LifecycleLoad : public PairedLoad {
     if (reader_) findings.counters["lost"] += static_cast<double>(seen_.lost);
     // Whoever looks at lives slows them down, whatever this case attaches.
     for (const Hook& hook : {kFork, kExec, kExit}) {
-      const Result<void> named = add_foreign_programs(way(), {.event = hook.event}, 0, findings);
+      const Result<void> named =
+          add_foreign_programs(foreign_programs(way(), {.event = hook.event}, 0), findings);
       if (!named) return named;
     }
     return {};

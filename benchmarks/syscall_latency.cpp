@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "benchmarks/families.h"
+#include "benchmarks/foreign.h"
 #include "benchmarks/syscall_probe.h"
 #include "bpf/shared/syscall_latency.h"
 #include "fixtures/attachment.h"
@@ -237,8 +238,8 @@ class LatencyLoad : public PairedLoad {
   Result<void> add_foreign(Findings& findings) const {
     const bool external = monitor_.name == "external";
     if (external) {
-      const auto all = attached_programs();
-      if (Result<void> added = add_programs(all, findings); !added) return added;
+      Result<void> added = add_foreign_programs(attached_programs(), findings);
+      if (!added) return added;
     }
     // To ask for programs without a link takes as long as to detach from a tracepoint: once.
     const bool with_tracepoint = external && findings.trials.empty();
@@ -249,20 +250,7 @@ class LatencyLoad : public PairedLoad {
           foreign_programs(*find_attach_type(with_tracepoint ? "tp" : "raw_tp"), point, 0);
       // Without such a tracepoint nobody is there.
       if (!there && there.error().kind == ErrorKind::kAbsent) continue;
-      if (Result<void> added = add_programs(there, findings); !added) return added;
-    }
-    return {};
-  }
-
-  static Result<void> add_programs(const Result<std::vector<AttachedProgram>>& programs,
-                                   Findings& findings) {
-    if (!programs) return std::unexpected(programs.error());
-    for (const AttachedProgram& program : *programs) {
-      findings.add_foreign({.id = program.id,
-                            .type = program.type,
-                            .name = program.name,
-                            .tag = program.tag,
-                            .attach = program.way + " " + program.target});
+      if (Result<void> added = add_foreign_programs(there, findings); !added) return added;
     }
     return {};
   }
