@@ -236,8 +236,11 @@ Result<std::unique_ptr<PairedLoad>> FaultLoad::create(const Kind& kind, bool pro
     if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
     load->skeleton_.emplace(std::move(*skeleton));
   }
-  // Brings in what the counting itself faults on when it is done for the first time.
+  // Brings in what counting, touching and the clock themselves fault on when they are used for the
+  // first time.
   for (int i = 0; i < 2; ++i) {
+    load->touch(1);
+    now_ns();
     if (Result<FaultCounts> counts = load->counts(); !counts) {
       return std::unexpected(counts.error());
     }
