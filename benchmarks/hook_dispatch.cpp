@@ -174,16 +174,19 @@ void register_type(Registry& registry, const Type& type) {
                                          type.driver.empty() ? "" : "/driver:" + type.driver);
     std::vector<std::string> needs = {"jit", fmt::format("attach_{}", attached.type->name)};
     needs.insert(needs.begin() + 1, type.needs.begin(), type.needs.end());
-    registry.add({.name = name,
-                  .question = fmt::format(
-                      "What does a program that {} add, attached by {}? An operation {}.",
-                      body.what, type.name, type.what),
-                  .floor = attached.stays_attached ? "the iterator is made and not read"
-                                                   : "the same operations with nothing attached",
-                  .needs = std::move(needs),
-                  .suite = is_representative(name) ? Suite::kDefault : Suite::kFull,
-                  .plan = plan_of(type.ops_per_batch, Pairing::kTwin),
-                  .load = [attached] { return load_attached(attached); }});
+    registry.add(
+        {.name = name,
+         .question =
+             fmt::format("What does a program that {} add, attached by {}? An operation {}.",
+                         body.what, type.name, type.what),
+         .floor = attached.stays_attached ? "the iterator is made and not read"
+                                          : "the same operations with nothing attached",
+         .needs = std::move(needs),
+         .suite = is_representative(name) ? Suite::kDefault : Suite::kFull,
+         // A stack takes as long to collect as ten of the other bodies, and a batch
+         // must stay shorter than a tick.
+         .plan = plan_of(type.ops_per_batch / (body.name == "stackid" ? 4 : 1), Pairing::kTwin),
+         .load = [attached] { return load_attached(attached); }});
   }
 }
 
