@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "fixtures/skeleton.h"
 #include "harness/in_kernel_batch.h"
 #include "harness/key_stream.h"
 #include "harness/paired.h"
@@ -14,6 +15,18 @@ namespace bpfmark {
 
 // The first word of a value, so that the sum over a batch proves which values were read.
 inline std::uint64_t word_of(std::uint32_t key) { return key * 0x9E3779B97F4A7C15u + 1; }
+
+// For an object with lib/keys.bpf.h, before the load: as many keys, a power of two between
+// BPFMARK_UNROLL and BPFMARK_MAX_KEYS. They are in bss_keys after the load. Errors: kSystem.
+template <class S>
+Result<void> set_stream_length(Skeleton<S>& skeleton, std::uint32_t length) {
+  skeleton->rodata->key_mask = length - 1;
+  const auto bytes = static_cast<std::uint32_t>(length * sizeof(skeleton->bss_keys->keys[0]));
+  if (const int err = bpf_map__set_value_size(skeleton->maps.bss_keys, bytes); err != 0) {
+    return system_error(-err, "set the length of the key stream");
+  }
+  return {};
+}
 
 // A table that does not fit into memory is a limit of the machine, not a defect: a typed skip.
 Error map_load_error(Error error, std::uint64_t entries, std::uint64_t entry_bytes);

@@ -60,7 +60,9 @@ Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
   bpf_map__set_max_entries(table, capacity(c));
   bpf_map__set_value_size(table, c.value_bytes);
   const std::uint32_t length = stream_length(c);
-  skeleton->rodata->key_mask = length - 1;
+  if (Result<void> sized = set_stream_length(skeleton, length); !sized) {
+    return std::unexpected(sized.error());
+  }
   plant(*skeleton->rodata, BPFMARK_UNROLL);
   if (Result<void> loaded = skeleton.load(); !loaded) {
     return std::unexpected(map_load_error(loaded.error(), c.entries, c.value_bytes));
@@ -73,7 +75,7 @@ Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
 
   std::vector<std::uint32_t> keys = draw_keys(c.pattern, c.entries, length);
   if (!c.hit) std::ranges::for_each(keys, [&](std::uint32_t& key) { key += c.entries; });
-  std::ranges::copy(keys, skeleton->bss->keys);
+  std::ranges::copy(keys, skeleton->bss_keys->keys);
   std::vector<std::uint64_t> words(keys.size());
   std::ranges::transform(keys, words.begin(), word_of);
   const auto arm = [&](const bpf_program* program, std::vector<std::uint64_t> found, bool hits) {

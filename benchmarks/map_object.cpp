@@ -67,7 +67,9 @@ Result<ObjectSkeleton> load_object(const ObjectCase& c) {
   for (const ObjectCase& other : kCases) {
     if (other.map != c.map) bpf_map__set_autocreate((*skeleton)->maps.*other.map, false);
   }
-  (*skeleton)->rodata->key_mask = BPFMARK_UNROLL - 1;
+  if (Result<void> sized = set_stream_length(*skeleton, BPFMARK_UNROLL); !sized) {
+    return std::unexpected(sized.error());
+  }
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
   return skeleton;
 }
@@ -83,7 +85,7 @@ Result<std::unique_ptr<PairedLoad>> load_case(const ObjectCase& c) {
   for (std::uint32_t i = 0; i < BPFMARK_UNROLL; ++i) {
     words[i] = (i + 1) % BPFMARK_UNROLL;
     before[i] = c.keeps ? i : 0;
-    skeleton->bss->keys[i] = static_cast<std::uint32_t>(words[i]);
+    skeleton->bss_keys->keys[i] = static_cast<std::uint32_t>(words[i]);
   }
   const TestRunInput input = find_program_type(c.section)->input();
   if (c.filler != nullptr) {

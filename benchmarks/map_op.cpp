@@ -339,7 +339,9 @@ Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
   const Kind kind = kind_of(c.type);
   shape_table(*skeleton.get(), c, kind);
   const std::uint32_t length = std::clamp(c.entries, 1u << 14, BPFMARK_MAX_KEYS);
-  skeleton->rodata->key_mask = length - 1;
+  if (Result<void> sized = set_stream_length(skeleton, length); !sized) {
+    return std::unexpected(sized.error());
+  }
   UniqueFd inner;
   if (kind.type == BPF_MAP_TYPE_ARRAY_OF_MAPS || kind.type == BPF_MAP_TYPE_HASH_OF_MAPS) {
     inner = UniqueFd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", 4, 8, 1, nullptr));
@@ -361,7 +363,7 @@ Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
     words[i] = c.depth != 0 ? 0 : kind.type == BPF_MAP_TYPE_LPM_TRIE ? trie_word(number) : number;
     found[i] = found_by(*owned, c, kind, number, words[i]);
   }
-  std::ranges::copy(words, skeleton->bss->keys);
+  std::ranges::copy(words, skeleton->bss_keys->keys);
   const int cpus = kind.per_cpu ? libbpf_num_possible_cpus() : 1;
   const TableView table = {.fd = fd,
                            .has_keys = kind.has_keys,

@@ -69,7 +69,7 @@ class LookupWorld : public ::testing::Test {
     }
     keys_ = draw_keys(world.pattern, kEntries, kStreamLength);
     for (std::uint32_t& key : keys_) key += world.key_offset;
-    std::ranges::copy(keys_, skeleton->bss->keys);
+    std::ranges::copy(keys_, skeleton->bss_keys->keys);
   }
 
   int table() { return bpf_map__fd((*skeleton_)->maps.table); }
