@@ -29,6 +29,7 @@ void register_compute(Registry& registry, Capabilities& capabilities);
 void register_bound_check(Registry& registry);
 void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
+void register_composite(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -53,6 +54,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_bound_check(registry);
   register_scratch(registry);
   register_loop(registry);
+  register_composite(registry);
 }
 
 }  // namespace bpfmark

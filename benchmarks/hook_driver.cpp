@@ -117,7 +117,7 @@ class SharedWord {
 };
 
 Made make_system_call(const SystemCallKind& kind, const HookPoint& point, bool every_call) {
-  const Result<std::uint64_t> own = kernel_tgid();
+  const Result<std::uint32_t> own = kernel_tgid();
   if (!own) return std::unexpected(own.error());
   const Result<SharedWord> caller = SharedWord::create();
   if (!caller) return std::unexpected(caller.error());
@@ -143,7 +143,7 @@ Made make_system_call(const SystemCallKind& kind, const HookPoint& point, bool e
 
 Made make_event(const HookEventKind& kind) {
   constexpr std::uint64_t kAnyNumber = 1u << 20;
-  const Result<std::uint64_t> own = kernel_tgid();
+  const Result<std::uint32_t> own = kernel_tgid();
   if (!own) return std::unexpected(own.error());
   Result<std::unique_ptr<HookEvent>> event = kind.create();
   if (!event) return std::unexpected(event.error());
@@ -180,7 +180,7 @@ class TestRunDriver : public HookDriver {
 };
 
 Made make_test_run(KernelCallee callee, const HookPoint& point) {
-  const Result<std::uint64_t> own = kernel_tgid();
+  const Result<std::uint32_t> own = kernel_tgid();
   if (!own) return std::unexpected(own.error());
   auto skeleton = Skeleton<hook_driver_bpf>::open();
   if (!skeleton) return std::unexpected(skeleton.error());
@@ -231,7 +231,7 @@ class IteratorDriver : public HookDriver {
 };
 
 Made make_iterator() {
-  const Result<std::uint64_t> own = kernel_tgid();
+  const Result<std::uint32_t> own = kernel_tgid();
   if (!own) return std::unexpected(own.error());
   UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "bpfmark_elems", sizeof(std::uint32_t),
                               sizeof(std::uint64_t), kIteratedElements, nullptr));
@@ -298,7 +298,7 @@ class ClockDriver : public HookDriver {
 };
 
 Made make_clock() {
-  const Result<std::uint64_t> own = kernel_tgid();
+  const Result<std::uint32_t> own = kernel_tgid();
   if (!own) return std::unexpected(own.error());
   perf_event_attr attr{};
   attr.type = PERF_TYPE_SOFTWARE;

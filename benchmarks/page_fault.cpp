@@ -26,11 +26,11 @@
 #include "bpf/shared/page_fault.h"
 #include "fixtures/attachment.h"
 #include "fixtures/foreign_programs.h"
+#include "fixtures/kernel_tgid.h"
 #include "fixtures/mapping.h"
 #include "fixtures/skeleton.h"
 #include "fixtures/software_event.h"
 #include "harness/clock.h"
-#include "harness/own_tgid.h"
 #include "harness/program_identity.h"
 #include "page_fault.skel.h"
 
@@ -231,7 +231,7 @@ Result<std::unique_ptr<PairedLoad>> FaultLoad::create(const Kind& kind, bool pro
   if (probed) {
     auto skeleton = FaultSkeleton::open();
     if (!skeleton) return std::unexpected(skeleton.error());
-    const Result<std::uint32_t> tgid = own_tgid();
+    const Result<std::uint32_t> tgid = kernel_tgid();
     if (!tgid) return std::unexpected(tgid.error());
     (*skeleton)->rodata->owner_tgid = *tgid;
     skeleton->select({(*skeleton)->progs.note_fault});

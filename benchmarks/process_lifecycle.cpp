@@ -25,13 +25,13 @@
 #include "benchmarks/foreign.h"
 #include "bpf/shared/process_lifecycle.h"
 #include "fixtures/attachment.h"
+#include "fixtures/kernel_tgid.h"
 #include "fixtures/mapping.h"
 #include "fixtures/record_reader.h"
 #include "fixtures/skeleton.h"
 #include "fixtures/tiny_program.h"
 #include "harness/clock.h"
 #include "harness/interrupt.h"
-#include "harness/own_tgid.h"
 #include "harness/program_identity.h"
 #include "process_lifecycle.skel.h"
 
@@ -201,7 +201,7 @@ class LifecycleLoad : public PairedLoad {
     std::vector<const bpf_program*> programs;
     for (const Hook& hook : probe_.hooks) programs.push_back((*skeleton)->progs.*hook.program);
     skeleton->select(programs);
-    const Result<std::uint32_t> tgid = own_tgid();
+    const Result<std::uint32_t> tgid = kernel_tgid();
     if (!tgid) return std::unexpected(tgid.error());
     tgid_ = *tgid;
     (*skeleton)->rodata->owner_tgid = tgid_;

@@ -41,7 +41,10 @@ RunLog::Outcome outcome_of(Entry entry, const MeasureOptions& options) {
   const bool stopped = entry.error && entry.error->kind == ErrorKind::kInterrupted;
   if (entry.error && !stopped) return std::unexpected(std::move(*entry.error));
   if (entry.collected.samples.empty()) return interrupted();
-  return conclude(entry.measured->plan, options, std::move(entry.collected));
+  Result<Measurement> concluded =
+      conclude(entry.measured->plan, options, std::move(entry.collected));
+  if (concluded) concluded->parts = entry.measured->parts;
+  return concluded;
 }
 
 void run_repetition(const std::vector<const Case*>& cases, const RunOptions& options,

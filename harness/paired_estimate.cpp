@@ -119,13 +119,16 @@ std::optional<Measurement> estimate(const Plan& plan, const std::vector<LoadSamp
   }
 
   const std::vector<double> nets = column(result.loads, &LoadEstimate::net_ns);
-  const auto raw = location(column(result.loads, &LoadEstimate::raw_ns));
-  const auto floor = location(column(result.loads, &LoadEstimate::floor_ns));
+  const std::vector<double> raws = column(result.loads, &LoadEstimate::raw_ns);
+  const std::vector<double> floors = column(result.loads, &LoadEstimate::floor_ns);
+  const auto raw = location(raws);
+  const auto floor = location(floors);
   const auto net = location(nets);
   if (!raw || !floor || !net) return std::nullopt;
   result.raw_ns = *raw;
   result.floor_ns = *floor;
   result.net_ns = *net;
+  result.least_net_ns = std::ranges::min(raws) - std::ranges::min(floors);
   result.batch_ns = *raw * static_cast<double>(subject_ops(plan, 1));
   result.net_interval = order_statistic_interval_median(nets);
   if (plan.overhead) result.overhead = overhead_of(result.loads);

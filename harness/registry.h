@@ -20,6 +20,8 @@ struct Case {
   Suite suite = Suite::kDefault;
   Plan plan;
   Loader load;
+  // Of a composite: the cases that measure its operations one by one. Else empty.
+  std::vector<std::string> parts = {};
 };
 
 // The cases of the program in the order of registration, which is the order in which they run.

@@ -236,6 +236,7 @@ void ResultDocument::add_run(const Run& run, const Measurement* measurement) {
   if (measurement != nullptr) {
     entry["verdict"] = verdict_name(measurement->verdict);
     entry["programs"] = programs_json(measurement->programs);
+    if (!measurement->parts.empty()) entry["parts"] = measurement->parts;
     entry["loads"] = loads_json(measurement->loads);
     if (!measurement->samples.empty()) entry["rounds"] = rounds_json(measurement->samples);
     add_findings(entry, measurement->findings);

@@ -20,7 +20,7 @@ ResultCheck every_operation_hits() {
 }
 
 Result<Batch> TwinLoad::run(Arm arm, std::uint64_t ops) {
-  const TwinArm& twin = arm == Arm::kSubject ? subject_ : floor_;
+  const TwinArm& twin = of(arm);
   const Result<Batch> done = twin.batch.run(ops);
   if (!done) return done;
   if (Result<void> right = twin.check(twin.batch.result()); !right) {
@@ -30,7 +30,7 @@ Result<Batch> TwinLoad::run(Arm arm, std::uint64_t ops) {
 }
 
 Result<Batch> EntryTwinLoad::run(Arm arm, std::uint64_t ops) {
-  const EntryArm& entry = arm == Arm::kSubject ? subject_ : floor_;
+  const EntryArm& entry = of(arm);
   while (true) {
     std::vector<std::uint64_t> before;
     for (const EntryCounter& counter : entry.counters) before.push_back(*counter.count);

@@ -27,25 +27,35 @@ struct TwinArm {
   ResultCheck check;
 };
 
-// A subject and its floor twin, both with the loop in the kernel.
-class TwinLoad : public PairedLoad {
+// Two arms of one kind, each with a program.
+template <class ProgramArm>
+class ProgramPairLoad : public PairedLoad {
  public:
   // `owner` keeps alive what the arms refer to.
-  TwinLoad(std::shared_ptr<void> owner, TwinArm subject, TwinArm floor,
-           std::vector<ProgramIdentity> programs)
+  ProgramPairLoad(std::shared_ptr<void> owner, ProgramArm subject, ProgramArm floor,
+                  std::vector<ProgramIdentity> programs)
       : owner_(std::move(owner)),
         subject_(std::move(subject)),
         floor_(std::move(floor)),
         programs_(std::move(programs)) {}
 
-  Result<Batch> run(Arm arm, std::uint64_t ops) override;
   std::vector<ProgramIdentity> programs() const override { return programs_; }
+
+ protected:
+  const ProgramArm& of(Arm arm) const { return arm == Arm::kSubject ? subject_ : floor_; }
 
  private:
   std::shared_ptr<void> owner_;
-  TwinArm subject_;
-  TwinArm floor_;
+  ProgramArm subject_;
+  ProgramArm floor_;
   std::vector<ProgramIdentity> programs_;
+};
+
+// A subject and its floor twin, both with the loop in the kernel.
+class TwinLoad : public ProgramPairLoad<TwinArm> {
+ public:
+  using ProgramPairLoad::ProgramPairLoad;
+  Result<Batch> run(Arm arm, std::uint64_t ops) override;
 };
 
 // A counter that programs add to, and how much one entry into the program must add.
@@ -65,23 +75,10 @@ struct EntryArm {
 // A subject and its floor, entered by one test-run that repeats: for what cannot be done in a loop
 // inside of a program, because it leaves the program. Both arms pay for the entry. The clock is
 // that of user space around the call.
-class EntryTwinLoad : public PairedLoad {
+class EntryTwinLoad : public ProgramPairLoad<EntryArm> {
  public:
-  EntryTwinLoad(std::shared_ptr<void> owner, EntryArm subject, EntryArm floor,
-                std::vector<ProgramIdentity> programs)
-      : owner_(std::move(owner)),
-        subject_(std::move(subject)),
-        floor_(std::move(floor)),
-        programs_(std::move(programs)) {}
-
+  using ProgramPairLoad::ProgramPairLoad;
   Result<Batch> run(Arm arm, std::uint64_t ops) override;
-  std::vector<ProgramIdentity> programs() const override { return programs_; }
-
- private:
-  std::shared_ptr<void> owner_;
-  EntryArm subject_;
-  EntryArm floor_;
-  std::vector<ProgramIdentity> programs_;
 };
 
 // A loop in user space: does `ops` operations and adds up what they found.

@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
+
+#include "ci/judge/input_file.h"
 
 namespace bpfmark {
 namespace {
@@ -341,17 +342,10 @@ Result<History> parse_history(std::istream& in, const std::string& path,
 }
 
 Result<History> read_history(const std::string& path, const std::vector<std::string>& metrics) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::not_found) {
-    return system_error(ENOENT, fmt::format("read {}", path));
+  std::ifstream in;
+  if (Result<void> opened = open_input_file(path, in); !opened) {
+    return std::unexpected(opened.error());
   }
-  if (error) return system_error(error.value(), fmt::format("read {}", path));
-  if (!std::filesystem::is_regular_file(status)) {
-    return wrong_result(fmt::format("{}: not a regular file", path));
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return system_error(errno, fmt::format("read {}", path));
   errno = 0;
   Result<History> history = parse_history(in, path, metrics);
   if (in.bad()) return system_error(errno, fmt::format("read {}", path));

@@ -14,26 +14,12 @@
 #include <tuple>
 
 #include "ci/judge/history.h"
+#include "ci/judge/owned_fd.h"
 
 namespace bpfmark {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Closes what it was given.
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Error> write_error(int errnum, const std::string& path) {
   return system_error(errnum, fmt::format("write {}", path));
@@ -64,9 +50,9 @@ Result<void> write_successor(const std::string& path, const std::string& name,
                              std::string_view lines) {
   // Left by a writer that was killed; the lock says that it is nobody's now.
   if (::unlink(name.c_str()) != 0 && errno != ENOENT) return write_error(errno, name);
-  const OpenFile to(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  const OwnedFd to(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (to.get() < 0) return write_error(errno, path);
-  const OpenFile from(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const OwnedFd from(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (from.get() < 0 && errno != ENOENT) return system_error(errno, fmt::format("read {}", path));
   if (from.get() >= 0) {
     struct stat status{};
@@ -100,7 +86,7 @@ Result<void> append_history(const std::string& path, const std::vector<TrackedRu
   if (error) return write_error(error.value(), path);
   const fs::path directory = target.parent_path();
   // The history itself cannot carry the lock, for another file takes its place.
-  const OpenFile lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const OwnedFd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (lock.get() < 0) return write_error(errno, path);
   while (::flock(lock.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return system_error(errno, fmt::format("lock {}", directory.string()));

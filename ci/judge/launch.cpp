@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "ci/judge/owned_fd.h"
 #include "harness/clock.h"
 #include "harness/interrupt.h"
 
@@ -24,21 +25,6 @@ namespace {
 constexpr int kPollMs = 100;
 constexpr double kGraceNs = 10e9;  // bench writes what it has; after that it is killed
 constexpr std::size_t kLastWordsBytes = 500;
-
-// A descriptor that is closed. The owner of the fixtures is not for this folder.
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Between fork and exec: only what may be called there. Says errno through `report`.
 [[noreturn]] void execute(char* const* arguments, pid_t parent, int out, int err, int report) {
@@ -113,12 +99,13 @@ Result<ChildOutcome> run_child(const std::vector<std::string>& arguments, OnStop
   std::vector<char*> pointers;
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
-  const Fd out(::memfd_create("stdout", MFD_CLOEXEC)), err(::memfd_create("stderr", MFD_CLOEXEC));
+  const OwnedFd out(::memfd_create("stdout", MFD_CLOEXEC)),
+      err(::memfd_create("stderr", MFD_CLOEXEC));
   std::array<int, 2> ends{-1, -1};
   if (out.get() < 0 || err.get() < 0 || ::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return system_error(errno, "create a memory file");
   }
-  const Fd report(ends[0]);
+  const OwnedFd report(ends[0]);
   const std::uint64_t start_ns = now_ns();
   const pid_t parent = ::getpid(), pid = ::fork();
   if (pid == 0) execute(pointers.data(), parent, out.get(), err.get(), ends[1]);
@@ -127,7 +114,7 @@ Result<ChildOutcome> run_child(const std::vector<std::string>& arguments, OnStop
   if (pid < 0) return system_error(fork_errno, "fork");
   ::setpgid(pid, pid);  // Here too, for either may be the first to need it.
   const int exec_errno = errno_of_exec(report.get());
-  const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const OwnedFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const bool stopped = pidfd.get() >= 0 && wait_for_end(pid, pidfd.get(), on_stop);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {

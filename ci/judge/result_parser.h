@@ -50,6 +50,7 @@ struct CaseDetails {
   std::size_t loads = 0;  // behind its interval, over all repetitions
   std::vector<Distribution> distributions;
   std::vector<TrialStatistics> trials;  // in the order of the file
+  std::vector<std::string> parts;       // of a composite: the cases that measure its operations
 
   void merge(const CaseDetails& other);
 };

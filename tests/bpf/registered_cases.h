@@ -56,6 +56,6 @@ inline std::string test_name(const ::testing::TestParamInfo<const Case*>& info) 
 }
 
 // Found by GoogleTest, which otherwise prints the pointer.
-inline void PrintTo(const Case* c, std::ostream* out) { *out << c->name; }
+inline void PrintTo(const Case* c, std::ostream* out) { *out << (c ? c->name : "no case"); }
 
 }  // namespace bpfmark

@@ -11,7 +11,7 @@
 #include "bpf/shared/clock.h"
 #include "bpf/shared/histogram.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 // The skeleton uses the shared structs.
 #include "clock.skel.h"
@@ -49,23 +49,7 @@ constexpr std::array kShapes{
     ShapedProgram{"loop_may_goto", LoopShape::kMayGoto},
 };
 
-class ClockBytecode : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto code = ObjectCode::of_skeleton<clock_bpf>();
-    ASSERT_THAT(code, IsOk());
-    code_ = std::move(*code);
-  }
-
-  const Function& program(const char* name) const {
-    static const Function kNone;
-    const Function* const found = code_->find(name);
-    EXPECT_NE(found, nullptr) << name;
-    return found == nullptr ? kNone : *found;
-  }
-
-  std::optional<ObjectCode> code_;
-};
+using ClockBytecode = ObjectCodeTest<clock_bpf>;
 
 // How often the outcome of a comparison is counted: once per operation, in subject and floor.
 std::size_t comparisons(const Function& body) {
@@ -104,19 +88,19 @@ TEST_F(ClockBytecode, FloorComparesAsOftenAsItsSubjects) {
 }
 
 TEST_F(ClockBytecode, HistogramTakesOnePairAPassAndIsNotTimed) {
-  EXPECT_EQ(count_helper_calls(program("pair_histogram_body"), BPF_FUNC_ktime_get_ns), 2u);
-  EXPECT_EQ(count_helper_calls(program("clock_pair_hist"), BPF_FUNC_ktime_get_ns), 0u);
-  EXPECT_EQ(count_helper_calls(program("clock_pair_hist"), BPF_FUNC_loop), 1u);
+  EXPECT_EQ(count_helper_calls(function("pair_histogram_body"), BPF_FUNC_ktime_get_ns), 2u);
+  EXPECT_EQ(count_helper_calls(function("clock_pair_hist"), BPF_FUNC_ktime_get_ns), 0u);
+  EXPECT_EQ(count_helper_calls(function("clock_pair_hist"), BPF_FUNC_loop), 1u);
 }
 
 TEST_F(ClockBytecode, NopIsNothingButAReturn) {
-  EXPECT_EQ(program("clock_nop").code.size(), 2u);
-  EXPECT_THAT(check_calls_nothing(program("clock_nop")), IsOk());
+  EXPECT_EQ(function("clock_nop").code.size(), 2u);
+  EXPECT_THAT(check_calls_nothing(function("clock_nop")), IsOk());
 }
 
 TEST_F(ClockBytecode, EveryLoopHasTheShapeItIsNamedAfter) {
   for (const ShapedProgram& p : kShapes) {
-    EXPECT_THAT(check_loop_shape(program(p.name), p.shape), IsOk()) << p.name;
+    EXPECT_THAT(check_loop_shape(function(p.name), p.shape), IsOk()) << p.name;
   }
 }
 
@@ -130,7 +114,7 @@ TEST_F(ClockBytecode, PlantedFaultALoopOfAnotherShapeIsRefused) {
   for (const ShapedProgram& p : kShapes) {
     for (const ShapedProgram& other : kShapes) {
       if (p.shape == other.shape) continue;
-      EXPECT_THAT(check_loop_shape(program(p.name), other.shape),
+      EXPECT_THAT(check_loop_shape(function(p.name), other.shape),
                   ErrorIs(ErrorKind::kWrongResult, HasSubstr("wrong shape")))
           << p.name << " taken for " << other.name;
     }
@@ -138,7 +122,7 @@ TEST_F(ClockBytecode, PlantedFaultALoopOfAnotherShapeIsRefused) {
 }
 
 TEST_F(ClockBytecode, PlantedFaultALoopThatTheCompilerUnrolledAwayIsRefused) {
-  Function straight = program("loop_bounded");
+  Function straight = function("loop_bounded");
   for (Instruction& i : straight.code) {
     if (i.jumps_backward()) i.raw = {.code = BPF_ALU64 | BPF_MOV | BPF_K};
   }
@@ -162,7 +146,7 @@ TEST_F(ClockBytecode, PlantedFaultAnotherClockIsRefused) {
 }
 
 TEST_F(ClockBytecode, PlantedFaultAThirdReadingOfTheClockIsRefused) {
-  Function program_with_three = program("clock_ktime");
+  Function program_with_three = function("clock_ktime");
   program_with_three.code.push_back(
       {.raw = {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_ktime_get_ns}, .symbol = ""});
   EXPECT_THAT(timed_callback(program_with_three),
@@ -170,7 +154,7 @@ TEST_F(ClockBytecode, PlantedFaultAThirdReadingOfTheClockIsRefused) {
 }
 
 TEST_F(ClockBytecode, PlantedFaultWorkOutsideTheReadingsIsRefused) {
-  Function late = program("clock_ktime");
+  Function late = function("clock_ktime");
   late.code.push_back(
       {.raw = {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_prandom_u32}, .symbol = ""});
   EXPECT_THAT(timed_callback(late),

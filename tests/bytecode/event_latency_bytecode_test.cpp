@@ -9,7 +9,7 @@
 #include "bpf/shared/histogram.h"
 #include "event_latency.skel.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 
 namespace bpfmark {
@@ -17,18 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class EventLatencyBytecode : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_THAT(code_, IsOk()); }
-
-  const Function& function(const std::string& name) const {
-    const Function* const found = code_->find(name);
-    EXPECT_NE(found, nullptr) << name;
-    return *found;
-  }
-
-  const Result<ObjectCode> code_ = ObjectCode::of_skeleton<event_latency_bpf>();
-};
+using EventLatencyBytecode = ObjectCodeTest<event_latency_bpf>;
 
 // The helpers that a function calls, in their order.
 std::vector<int> helpers_of(const Function& function) {

@@ -13,7 +13,7 @@
 #include "bpf/shared/batch.h"
 #include "bpf/shared/map_lookup.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 // The skeleton uses the shared structs.
 #include "map_lookup.skel.h"
@@ -94,22 +94,14 @@ Result<void> check_pair(const Function& subject, const Function& floor) {
   return {};
 }
 
-class MapLookupBytecode : public ::testing::Test {
+class MapLookupBytecode : public ObjectCodeTest<map_lookup_bpf> {
  protected:
-  void SetUp() override {
-    auto code = ObjectCode::of_skeleton<map_lookup_bpf>();
-    ASSERT_THAT(code, IsOk());
-    code_ = std::move(*code);
-  }
-
   // A copy, so that a test may break it.
   Function body_of(const std::string& program) {
     const Result<const Function*> body = timed_body(*code_, program);
     EXPECT_THAT(body, IsOk());
     return body ? **body : Function{};
   }
-
-  std::optional<ObjectCode> code_;
 };
 
 TEST_F(MapLookupBytecode, SubjectLooksUpOncePerOperationAndItsFloorNever) {

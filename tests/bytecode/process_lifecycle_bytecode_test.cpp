@@ -9,7 +9,7 @@
 #include "bpf/shared/process_lifecycle.h"
 #include "process_lifecycle.skel.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 
 namespace bpfmark {
@@ -17,18 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class LifecycleBytecode : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_THAT(code_, IsOk()); }
-
-  const Function& function(const std::string& name) const {
-    const Function* const found = code_->find(name);
-    EXPECT_NE(found, nullptr) << name;
-    return *found;
-  }
-
-  const Result<ObjectCode> code_ = ObjectCode::of_skeleton<process_lifecycle_bpf>();
-};
+using LifecycleBytecode = ObjectCodeTest<process_lifecycle_bpf>;
 
 // Two probes that do the same up to the type of their records.
 Result<void> check_same_but_type(const Function& exec, const Function& exit) {

@@ -17,7 +17,7 @@
 namespace bpfmark {
 
 // Longer than anything here takes on a busy machine.
-inline constexpr std::chrono::seconds kBenchTimeout{300};
+inline constexpr std::chrono::seconds kBenchTimeout{600};
 
 // BPFMARK_BENCH_PATH of the environment, or that of the build.
 std::string bench_path();

@@ -60,6 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"CpuThatIsNegative", {"--cpu=-1"}, {"--cpu", "expected", "0"}},
         {"CpuThatIsNoNumber", {"--cpu=first"}, {"--cpu", "expected", "0"}},
         {"CpuWithoutValue", {"--cpu"}, {"--cpu"}},
+        {"OrderSeedThatIsNegative", {"--order-seed=-1"}, {"--order-seed", "-1"}},
         {"Requirement", {"--require=warp_drive"}, {"--require", "warp_drive", "bench probe"}},
         {"RequirementAmongGoodOnes",
          {"--require=test_run_tc,warp_drive"},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "harness/own_tgid.h"
+#include "fixtures/kernel_tgid.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ int compare_in_namespace() {
     if (unshare(CLONE_NEWPID) != 0) std::_Exit(kNoNamespace);
     const pid_t inner = fork();
     if (inner == 0) {
-      const Result<std::uint32_t> tgid = own_tgid();
+      const Result<std::uint32_t> tgid = kernel_tgid();
       if (!tgid) std::_Exit(kRefused);
       std::_Exit(*tgid == static_cast<std::uint32_t>(getpid()) ? kSame : kAnother);
     }
@@ -39,7 +39,7 @@ int compare_in_namespace() {
   return WEXITSTATUS(status);
 }
 
-TEST(OwnTgid, IsThatOfTheOutermostNamespace) {
+TEST(KernelTgid, IsThatOfTheOutermostNamespace) {
   registered_cases();  // and with them the capabilities
   if (Result<void> met = Capabilities::instance().check({"test_run_raw_tp"}); !met) {
     BPFMARK_SKIP_OR_FAIL(met.error());
