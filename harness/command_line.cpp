@@ -109,6 +109,7 @@ void add_own_options(CLI::App& app, RunOptions& options) {
       ->type_name("N");
   app.add_option("--order-seed", options.order_seed,
                  "shuffle the cases by this seed (default: as 'bench list' prints them)")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   app.add_option("--loads", options.measure.loads,
                  "fresh loads of each case, instead of as many as its plan says; with fewer than 6 "

@@ -263,8 +263,8 @@ Column column_of(const std::string& name, const std::string& key) {
 }  // namespace
 
 Result<Metric> metric_from(const std::string& text) {
-  constexpr std::array<std::string_view, 8> kTimes = {"net", "floor", "min",  "p50",
-                                                      "p90", "p99",   "p999", "max"};
+  constexpr std::array<std::string_view, 9> kTimes = {"net", "least_net", "floor", "min", "p50",
+                                                      "p90", "p99",       "p999",  "max"};
   if (text == "raw" || text == "real_time") return Metric{.name = "real_time", .is_ns = true};
   if (text == "cpu_time") return Metric{.name = text, .is_ns = true};
   if (std::ranges::find(kTimes, text) != kTimes.end()) {

@@ -150,7 +150,9 @@ Result<JudgeRequest> judge_request(const CompareOptions& options) {
                        .rules = options.rules,
                        .injected = options.injected,
                        .noise_history = options.noise_history};
-  for (const std::string& text : options.metrics) {
+  std::vector<std::string> wanted = options.metrics;
+  if (wanted.empty()) wanted = {options.run || !options.kept.empty() ? "least_net" : "net"};
+  for (const std::string& text : wanted) {
     const Result<Metric> metric = metric_from(text);
     if (!metric) return std::unexpected(metric.error());
     if (std::ranges::find(request.read.metrics, metric->name) != request.read.metrics.end()) {
@@ -254,6 +256,7 @@ std::shared_ptr<RunWords> add_run_options(CLI::App& command, CompareOptions& opt
             "fewer launches where they would take longer; decided after the first one"))
       ->type_name("TIME");
   needs(command.add_option("--seed", words->run.seed, "order of the launches, and of their cases"))
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N")
       ->capture_default_str();
   needs(command.add_option("--keep", words->run.keep_directory,
@@ -380,10 +383,10 @@ Subcommand add_compare_command(CLI::App& app) {
       ->type_name("NAME");
   command
       ->add_option("--metric", options->metrics,
-                   "what to compare; may be repeated (raw, net, p99, ops_per_s, jited_bytes ...)")
+                   "what to compare; may be repeated (raw, net, p99, ops_per_s, jited_bytes ...); "
+                   "default net, with --run and --kept least_net")
       ->type_name("NAME")
-      ->allow_extra_args(false)
-      ->capture_default_str();
+      ->allow_extra_args(false);
   add_threshold_options(command, options->rules);
   command->add_flag("--allow-missing", options->exit_rules.allow_missing,
                     "a benchmark that one side lacks is no reason for exit 1");

@@ -23,9 +23,9 @@ struct CompareOptions {
   std::optional<RunRequest> run;
   std::string kept;  // directory that --keep wrote
   std::string column_key;
-  std::string baseline;       // takes the place of OLD
-  std::string save_baseline;  // keeps the one input instead of comparing it
-  std::vector<std::string> metrics = {"net"};
+  std::string baseline;              // takes the place of OLD
+  std::string save_baseline;         // keeps the one input instead of comparing it
+  std::vector<std::string> metrics;  // none: "least_net" of launches made for it, else "net"
   Rules rules;
   ExitRules exit_rules;
   bool force = false;

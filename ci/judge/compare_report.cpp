@@ -219,7 +219,8 @@ std::string shown_name(const Row& row) {
   if (!row.old_label.empty()) {
     name.replace(name.find(":*") + 1, 1, fmt::format("{}|{}", row.old_label, row.new_label));
   }
-  return row.metric.name == "net_ns" ? name : fmt::format("{} [{}]", name, row.metric.name);
+  const bool usual = row.metric.name == "net_ns" || row.metric.name == "least_net_ns";
+  return usual ? name : fmt::format("{} [{}]", name, row.metric.name);
 }
 
 std::string shown_change(const Row& row) {

@@ -25,8 +25,8 @@ std::string summary_line(const Comparison& comparison);
 // An amount of change: a fraction in percent, a difference in the unit of the metric.
 std::string shown_amount(const Row& row, double value);
 
-// Name as it is shown: with the metric where it is not net_ns, and with both values of the key in a
-// column comparison: "map_lookup/type:hash|array/access:hit [p99_ns]".
+// Name as it is shown: with the metric where it is no net cost, and with both values of the key in
+// a column comparison: "map_lookup/type:hash|array/access:hit [p99_ns]".
 std::string shown_name(const Row& row);
 
 // The word for the verdict: in a column comparison nothing has changed, something is slower.

@@ -75,9 +75,11 @@ class Launcher {
   // Errors: a program that cannot be executed, a directory to keep results in that is in use.
   Result<void> check();
 
-  // One whole set. Lowers the number of launches to the budget after the first launch of the first
-  // set. `filter` takes the place of the user's, unless it is empty.
-  Result<LaunchedSides> launch(const std::string& filter, const fs::path& keep_directory);
+  // One whole set, of `factor` times as many launches as planned. Lowers the number of launches to
+  // the budget after the first launch of the first set. `filter` takes the place of the user's,
+  // unless it is empty.
+  Result<LaunchedSides> launch(const std::string& filter, const fs::path& keep_directory,
+                               std::size_t factor);
 
  private:
   struct Timed {
@@ -191,7 +193,8 @@ Result<void> Launcher::fit_budget(double launch_s) {
   return {};
 }
 
-Result<LaunchedSides> Launcher::launch(const std::string& filter, const fs::path& keep_directory) {
+Result<LaunchedSides> Launcher::launch(const std::string& filter, const fs::path& keep_directory,
+                                       std::size_t factor) {
   LaunchedSides sides;
   const std::array<ResultSet*, kArms> sets = {&sides.old_one, &sides.old_again, &sides.new_one};
   for (const LaunchArm arm : {LaunchArm::kOld, LaunchArm::kOldAgain, LaunchArm::kNew}) {
@@ -202,8 +205,8 @@ Result<LaunchedSides> Launcher::launch(const std::string& filter, const fs::path
     }
     if (error) return system_error(error.value(), fmt::format("write {}", keep_directory.string()));
   }
-  const std::vector<PlannedLaunch> plan = plan_launches(launches_, run_.seed);
-  for (std::size_t i = 0; i < launches_ * kArms; ++i) {
+  const std::vector<PlannedLaunch> plan = plan_launches(factor * launches_, run_.seed);
+  for (std::size_t i = 0; i < factor * launches_ * kArms; ++i) {
     const std::size_t arm = index_of(plan[i].arm);
     const std::size_t number = sets[arm]->files.size();
     const std::string title = fmt::format("launch {} of {}", number + 1, kArmNames[arm]);
@@ -217,15 +220,16 @@ Result<LaunchedSides> Launcher::launch(const std::string& filter, const fs::path
         !added) {
       return std::unexpected(added.error());
     }
-    log_ << fmt::format("bench compare: {}/{} launches: {}, {:.1f} s\n", i + 1, launches_ * kArms,
-                        kArmNames[arm], timed->seconds)
+    log_ << fmt::format("bench compare: {}/{} launches: {}, {:.1f} s\n", i + 1,
+                        factor * launches_ * kArms, kArmNames[arm], timed->seconds)
          << std::flush;
   }
   return sides;
 }
 
+// The noise floor of A against A' is taken from `noise`.
 Result<Comparison> judge_sides(LaunchedSides& sides, const JudgeRequest& request,
-                               const NoiseHistory& history) {
+                               const LaunchedSides& noise, const NoiseHistory& history) {
   for (const Difference& d : launch_differences(sides.old_one.identity, sides.old_again.identity)) {
     const std::string text =
         fmt::format("the launches of {} are not of one thing: {}", sides.old_one.path, to_text(d));
@@ -235,7 +239,7 @@ Result<Comparison> judge_sides(LaunchedSides& sides, const JudgeRequest& request
   if (request.injected != 1) inject(sides.new_one, request.metrics, request.injected);
   return compare_results(pooled(sides.old_one, sides.old_again), sides.new_one, request.metrics,
                          request.rules, request.read.force,
-                         {.first = &sides.old_one, .again = &sides.old_again, .history = &history});
+                         {.first = &noise.old_one, .again = &noise.old_again, .history = &history});
 }
 
 // The benchmarks of the regressions, each once.
@@ -261,13 +265,14 @@ Result<Comparison> judge_and_confirm(LaunchedSides sides, const JudgeRequest& re
     if (!read) return std::unexpected(read.error());
     history = std::move(*read);
   }
-  Result<Comparison> comparison = judge_sides(sides, request, history);
+  Result<Comparison> comparison = judge_sides(sides, request, sides, history);
   if (!comparison) return comparison;
   if (const auto names = regressed_names(*comparison); !names.empty()) {
     Result<std::optional<LaunchedSides>> again = launch_again(names);
     if (!again) return std::unexpected(again.error());
     if (*again) {
-      const Result<Comparison> fresh = judge_sides(**again, request, history);
+      // By the floor that the first set had to pass: a second one would count the noise twice.
+      const Result<Comparison> fresh = judge_sides(**again, request, sides, history);
       if (!fresh) return fresh;
       confirm(*comparison, *fresh);
     }
@@ -299,9 +304,10 @@ Result<Comparison> run_and_compare(const RunRequest& run, const JudgeRequest& re
   Launcher launcher(run, request, log);
   if (Result<void> checked = launcher.check(); !checked) return std::unexpected(checked.error());
   const fs::path keep = run.keep_directory;
-  Result<LaunchedSides> sides = launcher.launch("", keep);
+  Result<LaunchedSides> sides = launcher.launch("", keep, 1);
   if (!sides) return std::unexpected(sides.error());
   const std::string machine = machine_key(sides->old_one.identity);
+  const std::size_t measured = sides->old_one.benchmarks.size();
   const std::vector<NoiseRecord> noise =
       noise_records(sides->old_one, sides->old_again, request.metrics);
   Result<Comparison> comparison = judge_and_confirm(
@@ -311,7 +317,10 @@ Result<Comparison> run_and_compare(const RunRequest& run, const JudgeRequest& re
                            names.size() == 1 ? "" : "s", names.size() == 1 ? "it" : "them");
         std::string filter = exact_filter(names);
         if (filter.size() > kMaxFilterBytes) filter.clear();
-        return launcher.launch(filter, keep.empty() ? keep : keep / kConfirmation);
+        // Launches of few benchmarks are short, and a burst of noise that lasts seconds covers many
+        // of them.
+        const std::size_t factor = 2 * names.size() <= measured ? 2 : 1;
+        return launcher.launch(filter, keep.empty() ? keep : keep / kConfirmation, factor);
       });
   if (comparison && !request.noise_history.empty()) {
     if (Result<void> kept = append_noise(request.noise_history, machine, noise); !kept) {

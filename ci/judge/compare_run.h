@@ -48,9 +48,9 @@ struct JudgeRequest {
 };
 
 // Launches and judges; regressions are confirmed by one fresh set of launches, restricted to their
-// benchmarks. Says on `log` what it does. Errors: kInterrupted after a stop signal; otherwise what
-// went wrong, with the child's last words. Commands that undo run on every way out, and one that
-// fails is an error.
+// benchmarks; twice as many if these are at most half of all. Says on `log` what it does. Errors:
+// kInterrupted after a stop signal; otherwise what went wrong, with the child's last words.
+// Commands that undo run on every way out, and one that fails is an error.
 Result<Comparison> run_and_compare(const RunRequest& run, const JudgeRequest& request,
                                    std::ostream& log);
 
