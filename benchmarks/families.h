@@ -22,6 +22,7 @@ void register_syscall_latency(Registry& registry, Capabilities& capabilities);
 void register_map_op(Registry& registry);
 void register_map_object(Registry& registry, Capabilities& capabilities);
 void register_map_arena(Registry& registry);
+void register_map_contention(Registry& registry);
 void register_copy(Registry& registry, Capabilities& capabilities);
 void register_helper(Registry& registry, Capabilities& capabilities);
 void register_chain(Registry& registry, Capabilities& capabilities);
@@ -47,6 +48,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_map_op(registry);
   register_map_object(registry, capabilities);
   register_map_arena(registry);
+  register_map_contention(registry);
   register_copy(registry, capabilities);
   register_helper(registry, capabilities);
   register_chain(registry, capabilities);
