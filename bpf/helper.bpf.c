@@ -199,8 +199,7 @@ TC_HELPER(l4_csum_pair, ,
 TC_HELPER(csum_level, ,
           value = bpf_csum_level(ctx, BPF_CSUM_LEVEL_INC) | bpf_csum_level(ctx, BPF_CSUM_LEVEL_DEC),
           value == 0)
-/* Adds a number and its complement to the checksum of the whole packet, if there is one: nothing.
- */
+/* Of a packet that carries the checksum of all bytes; a number and its complement are nothing. */
 TC_HELPER(csum_update, , value = bpf_csum_update(ctx, 5) | bpf_csum_update(ctx, ~5u),
           value <= 0xffffffff)
 TC_HELPER(check_mtu, __u32 mtu = 0, value = bpf_check_mtu(ctx, BPFMARK_REDIRECT_INDEX, &mtu, 0, 0),
@@ -226,17 +225,21 @@ TC_HELPER(fib_lookup, struct bpf_fib_lookup route, __builtin_memset(&route, 0, s
 
 /* A socket that user space has bound to the loopback address, to a port in network order. */
 __u16 udp_port;
-TC_HELPER(
-    sk_lookup, struct bpf_sock_tuple tuple = {};
-    tuple.ipv4.saddr = tuple.ipv4.daddr = __builtin_bswap32(0x7f000001);
-    tuple.ipv4.sport = tuple.ipv4.dport = udp_port,
-    struct bpf_sock* sk = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS,
-                                            0);
-    value = 0; if (sk) {
-      value = sk->src_port;
-      bpf_sk_release(sk);
-    },
-               value != 0)
+#define LOOPBACK_ADDRESS __builtin_bswap32(0x7f000001)
+#define OWN_SOCKET                                        \
+  struct bpf_sock_tuple tuple = {};                       \
+  tuple.ipv4.saddr = tuple.ipv4.daddr = LOOPBACK_ADDRESS; \
+  tuple.ipv4.sport = tuple.ipv4.dport = udp_port
+#define PORT_OF(lookup)             \
+  struct bpf_sock* socket = lookup; \
+  value = 0;                        \
+  if (socket) {                     \
+    value = socket->src_port;       \
+    bpf_sk_release(socket);         \
+  }
+TC_HELPER(sk_lookup, OWN_SOCKET,
+          PORT_OF(bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0)),
+          value != 0)
 
 /* --- packets, XDP */
 
