@@ -127,18 +127,20 @@ class ContentionLoad : public PairedLoad {
 
   // The map as it was, and the rival in its loop.
   Result<void> prepare(Arm arm) override {
-    if (ready_) return {};
+    if (ready_for_ == arm) return {};
+    tell_rival(true);  // if it is still at work for the other arm
+    rival_.reset();
     if (Result<void> done = reset_entries(); !done) return done;
     if (case_.cpus > 1) {
       if (Result<void> done = start_rival(sides(arm)); !done) return done;
     }
-    ready_ = true;
+    ready_for_ = arm;
     return {};
   }
 
   Result<Batch> run(Arm arm, std::uint64_t ops) override {
     if (Result<void> done = prepare(arm); !done) return std::unexpected(done.error());
-    ready_ = false;
+    ready_for_.reset();
     const InKernelBatch& own = sides(arm).own;
     const Result<Batch> batch = own.run(ops, BPFMARK_OWN_MARK);
     if (case_.cpus > 1) {
@@ -186,7 +188,6 @@ class ContentionLoad : public PairedLoad {
   }
 
   Result<void> start_rival(const Sides& arm) {
-    rival_.reset();
     skeleton_->bss->rival = {};
     skeleton_->bss->rival.first = BPFMARK_RIVAL_MARK | rival_key();
     rival_left_ = false;
@@ -317,7 +318,7 @@ class ContentionLoad : public PairedLoad {
   int other_cpu_;
   Sides subject_;
   Sides floor_;
-  bool ready_ = false;
+  std::optional<Arm> ready_for_;
   Result<void> rival_outcome_;
   std::atomic<bool> rival_left_ = false;
   std::unique_ptr<PinnedThread> rival_;  // the last: it uses the others

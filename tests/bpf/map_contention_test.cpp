@@ -142,6 +142,15 @@ TEST_F(MapContention, OtherCpuThatDoesNothingIsRefused) {
   EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("the other CPU did 0 operations")));
 }
 
+TEST_F(MapContention, OtherCpuIsCalledOffWhenTheArmChanges) {
+  ASSERT_NO_FATAL_FAILURE(load_way("spin_lock", "same", 2));
+  if (IsSkipped()) return;
+  ASSERT_THAT(load_->prepare(Arm::kSubject), IsOk());
+  ASSERT_THAT(load_->prepare(Arm::kFloor), IsOk());
+  EXPECT_THAT(run(Arm::kFloor), IsOk());
+  EXPECT_THAT(run(Arm::kSubject), IsOk());
+}
+
 TEST_F(MapContention, OtherCpuThatCannotRunIsASystemError) {
   ASSERT_NO_FATAL_FAILURE(load_way("atomic", "same", 2));
   if (IsSkipped()) return;
