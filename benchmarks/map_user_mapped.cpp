@@ -43,10 +43,10 @@ struct MappedCase {
 
 constexpr MappedCase kCases[] = {
     {&kArray, false, 1024, 2, Suite::kDefault},
-    {&kArray, false, 1u << 20, 6},
+    {&kArray, false, 1u << 20, 20},
     {&kArray, true, 1024, 12},
     {&kArena, false, 1024, 2, Suite::kDefault},
-    {&kArena, false, 1u << 20, 6},
+    {&kArena, false, 1u << 20, 20},
     {&kArena, true, 1024, 12},
 };
 

@@ -38,7 +38,7 @@ TEST_F(MapUser, LookupRefusesATableThatLostEntries) {
   ASSERT_NO_FATAL_FAILURE(load(plain("lookup", "hash", "uniform")));
   if (IsSkipped()) return;
   const UniqueFd map = own_map("user_map");
-  for (std::uint32_t key = 0; key < 64; ++key) {
+  for (std::uint32_t key = 0; key < 1024; ++key) {
     ASSERT_EQ(bpf_map_delete_elem(map.get(), &key), 0);
   }
   EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("calls succeeded; errno 2")));
@@ -50,7 +50,7 @@ TEST_F(MapUser, LookupRefusesAValueThatIsNotTheKeysOwn) {
   if (IsSkipped()) return;
   const UniqueFd map = own_map("user_map");
   const std::uint64_t value = 1;
-  for (std::uint32_t key = 0; key < 64; ++key) {
+  for (std::uint32_t key = 0; key < 1024; ++key) {
     ASSERT_EQ(bpf_map_update_elem(map.get(), &key, &value, BPF_ANY), 0);
   }
   EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("add up to")));
@@ -63,7 +63,7 @@ TEST_F(MapUser, UpdateRefusesATableThatLostItsEntries) {
   for (std::uint32_t key = 0; key < 1024; ++key) {
     ASSERT_EQ(bpf_map_delete_elem(map.get(), &key), 0);
   }
-  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("0 of 256 calls succeeded")));
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("0 of 64 calls succeeded")));
 }
 
 std::uint64_t* words_at(std::uint64_t address) {
