@@ -5,11 +5,14 @@
 // Timed region:     a batch inside a program of the type that may call it.
 // Floor:            the same loop, with the same preparations, without the call.
 // Does not measure: clocks (clock/read), copies (copy), maps; packets other than one of 64 bytes.
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -22,7 +25,10 @@
 #include "benchmarks/families.h"
 #include "benchmarks/twin.h"
 #include "bpf/shared/batch.h"
+#include "bpf/shared/crypto.h"
 #include "bpf/shared/helper.h"
+#include "crypto.skel.h"
+#include "fixtures/loopback_socket.h"
 #include "fixtures/perf_output.h"
 #include "harness/program_type.h"
 #include "helper.skel.h"
@@ -99,6 +105,10 @@ Result<void> check_random(const bpfmark_batch_result& result) {
       fmt::format("the mean of {} random numbers is {} instead of about 2^31", result.ops, mean));
 }
 
+// The packet of a test-run carries the checksum of all its bytes. BPF_F_TEST_SKB_CHECKSUM_COMPLETE,
+// which older headers of the kernel lack.
+constexpr std::uint32_t kChecksumComplete = 1u << 2;
+
 using Answer = std::uint64_t (*)();
 using Check = Result<void> (*)(const bpfmark_batch_result&);
 
@@ -112,14 +122,18 @@ struct Called {
   Answer answer = nullptr;  // that every call must give
   Check check = nullptr;    // where they differ; neither: every call must be a success
   Suite suite = Suite::kFull;
+  const char* needs = nullptr;  // a capability besides
+  std::uint32_t run_flags = 0;  // of its test-run
 };
 
+constexpr Suite kHidden = Suite::kFull;
 constexpr Suite kShown = Suite::kDefault;
 
 const Called kHelpers[] = {
     {"get_smp_processor_id", "cpu_id", "bpf_get_smp_processor_id()", "tc", "4.1", 1, own_cpu,
      nullptr, kShown},
     {"get_numa_node_id", "numa_node", "bpf_get_numa_node_id()", "tc", "4.10", 3, own_node},
+    {"jiffies64", "jiffies", "bpf_jiffies64()", "tc", "5.6", 2},
     {"get_prandom_u32", "prandom", "bpf_get_prandom_u32()", "tc", "4.1", 8, nullptr, check_random,
      kShown},
     {"get_current_pid_tgid", "pid_tgid", "bpf_get_current_pid_tgid()", "raw_tp", "4.2", 2, own_ids,
@@ -131,6 +145,8 @@ const Called kHelpers[] = {
     {"probe_read_user", "read_user", "bpf_probe_read_user() of 8 bytes", "raw_tp", "5.5", 15,
      constant<kUserWord>, nullptr, kShown},
     {"probe_read_user_str", "read_user_str", "bpf_probe_read_user_str() of 16 bytes", "raw_tp",
+     "5.5", 25, constant<BPFMARK_STRING_BYTES>},
+    {"probe_read_kernel_str", "read_kern_str", "bpf_probe_read_kernel_str() of 16 bytes", "raw_tp",
      "5.5", 25, constant<BPFMARK_STRING_BYTES>},
     {"copy_from_user", "copy_user", "bpf_copy_from_user() of 8 bytes", "syscall", "5.14", 20,
      constant<kUserWord>},
@@ -160,6 +176,9 @@ const Called kHelpers[] = {
      constant<0>},
     {"l4_csum_replace_pair", "l4_csum_pair", "a pair of bpf_l4_csum_replace()", "tc", "4.1", 30,
      constant<0>},
+    {"csum_level_pair", "csum_level", "bpf_csum_level() up and down", "tc", "5.8", 8, constant<0>},
+    {"csum_update_pair", "csum_update", "a pair of bpf_csum_update()", "tc", "4.5", 8, nullptr,
+     nullptr, kHidden, "test_run_csum_complete", kChecksumComplete},
     {"skb_change_tail_pair", "skb_tail_pair", "bpf_skb_change_tail() by 16 bytes and back", "tc",
      "4.9", 80, constant<0>},
     {"skb_adjust_room_pair", "skb_room_pair", "bpf_skb_adjust_room() by 16 bytes and back", "tc",
@@ -170,7 +189,10 @@ const Called kHelpers[] = {
     {"get_socket_cookie", "socket_cookie", "bpf_get_socket_cookie()", "tc", "4.12", 5},
     {"redirect_tc", "redirect_tc", "bpf_redirect() in TC", "tc", "4.2", 4, constant<7>},
     {"fib_lookup", "fib_lookup", "bpf_fib_lookup() of the loopback address", "tc", "4.18", 150,
-     constant<BPF_FIB_LKUP_RET_NOT_FWDED>},
+     constant<BPF_FIB_LKUP_RET_NOT_FWDED>, nullptr, kHidden, "ip_forwarding"},
+    {"sk_lookup_udp_pair", "sk_lookup", "bpf_sk_lookup_udp() and bpf_sk_release()", "tc", "4.20",
+     100},
+    {"check_mtu", "check_mtu", "bpf_check_mtu()", "tc", "5.12", 20, constant<0>},
     {"xdp_adjust_head_pair", "xdp_head_pair", "bpf_xdp_adjust_head() by 16 bytes and back", "xdp",
      "4.10", 10, constant<0>},
     {"xdp_adjust_tail_pair", "xdp_tail_pair", "bpf_xdp_adjust_tail() by 16 bytes and back", "xdp",
@@ -204,6 +226,21 @@ const Called kKfuncs[] = {
      "6.2", 30, own_process},
 };
 
+constexpr const char* kCipher = "cipher_ecb_aes";
+
+const Called kCiphers[] = {
+    {"crypto_encrypt", "encrypt", "bpf_crypto_encrypt() of 64 bytes by AES-128-ECB", "tc", "6.10",
+     500, nullptr, nullptr, kShown, kCipher},
+    {"crypto_decrypt", "decrypt", "bpf_crypto_decrypt() of 64 bytes by AES-128-ECB", "tc", "6.10",
+     500, nullptr, nullptr, kHidden, kCipher},
+};
+
+TestRunInput input_of(const Called& called) {
+  TestRunInput input = find_program_type(called.type)->input();
+  input.flags = called.run_flags;
+  return input;
+}
+
 ResultCheck check_of(const Called& called) {
   return [&called](const bpfmark_batch_result& result) -> Result<void> {
     if (called.answer != nullptr) return every_operation_finds(called.answer())(result);
@@ -234,6 +271,15 @@ Result<TwinChecks> prepare_helper(const Called& called, helper_bpf& object) {
   object.bss->user_string = reinterpret_cast<std::uintptr_t>(user_memory.string);
   for (std::uint64_t i = 0; i < BPFMARK_CSUM_BYTES / 8; ++i) object.bss->csum_data[i] = i + 1;
   TwinChecks checks{.subject = check_of(called), .floor = every_operation_finds(1)};
+  if (std::string_view(called.program) == "sk_lookup") {
+    Result<LoopbackSocket> created = LoopbackSocket::create();
+    if (!created) return std::unexpected(created.error());
+    const auto socket = std::make_shared<LoopbackSocket>(std::move(*created));
+    object.bss->udp_port = htons(socket->port);
+    checks.subject = [socket](const bpfmark_batch_result& result) {
+      return every_operation_finds(socket->port)(result);
+    };
+  }
   if (std::string_view(called.program) != "perf_output") return checks;
   const int cpu = ::sched_getcpu();
   Result<PerfOutput> output = PerfOutput::create(cpu);
@@ -248,6 +294,78 @@ Result<TwinChecks> prepare_helper(const Called& called, helper_bpf& object) {
 Result<TwinChecks> prepare_kfunc(const Called& called, kfunc_bpf& object) {
   object.bss->own_pid = ::getpid();
   return TwinChecks{.subject = check_of(called), .floor = every_operation_finds(1)};
+}
+
+// --- the cipher: the example of FIPS 197, C.1, with the same block in all places
+
+using Block = std::array<std::uint8_t, BPFMARK_CIPHER_BLOCK_BYTES>;
+
+constexpr Block kKey{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,
+                     0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f};
+constexpr Block kPlain{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+                       0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+constexpr Block kSecret{0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30,
+                        0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a};
+
+using Text = std::array<std::uint64_t, BPFMARK_CRYPTO_BYTES / 8>;
+
+Text text_of(const Block& block) {
+  Text text{};
+  for (std::size_t first = 0; first < sizeof(text); first += block.size()) {
+    std::memcpy(reinterpret_cast<std::byte*>(text.data()) + first, block.data(), block.size());
+  }
+  return text;
+}
+
+Result<void> make_cipher(crypto_bpf& object) {
+  auto* const bss = object.bss;
+  std::memcpy(bss->params.type, "skcipher", sizeof("skcipher"));
+  std::memcpy(bss->params.algo, "ecb(aes)", sizeof("ecb(aes)"));
+  std::ranges::copy(kKey, bss->params.key);
+  bss->params.key_len = kKey.size();
+  std::ranges::copy(text_of(kPlain), bss->plain);
+  std::ranges::copy(text_of(kSecret), bss->secret);
+  const TestRun maker(bpf_program__fd(object.progs.make_cipher),
+                      find_program_type("syscall")->input());
+  const Result<TestRunOutcome> made = maker.run(0);
+  if (!made) return std::unexpected(made.error());
+  if (made->retval == 0) return {};
+  return system_error(-bss->crypto_error, "make a cipher of ecb(aes)");
+}
+
+Result<TwinChecks> prepare_cipher(const Called& called, crypto_bpf& object) {
+  if (Result<void> made = make_cipher(object); !made) return std::unexpected(made.error());
+  const bool encrypts = std::string_view(called.program) == "encrypt";
+  const Text expected = text_of(encrypts ? kSecret : kPlain);
+  return TwinChecks{.subject = [expected, output = object.bss->output](
+                                   const bpfmark_batch_result& result) -> Result<void> {
+                      if (!std::ranges::equal(expected, std::span(output, expected.size()))) {
+                        return wrong_result("the cipher's output is not that of FIPS 197");
+                      }
+                      return every_operation_finds(expected[0])(result);
+                    },
+                    .floor = every_operation_finds(1)};
+}
+
+ProbeResult probe_cipher() {
+  Result<Skeleton<crypto_bpf>> skeleton = open_programs<crypto_bpf>({"make_cipher"});
+  Result<void> made = skeleton ? skeleton->load() : Result<void>(std::unexpected(skeleton.error()));
+  if (made) made = make_cipher(*skeleton->get());
+  return classify(made, "6.10", "CONFIG_CRYPTO_ECB");
+}
+
+ProbeResult probe_checksum_complete() {
+  const std::string name = "h_csum_update";
+  Result<Skeleton<helper_bpf>> skeleton = open_programs<helper_bpf>({name});
+  Result<void> ran = skeleton ? skeleton->load() : Result<void>(std::unexpected(skeleton.error()));
+  if (ran) {
+    TestRunInput input = find_program_type("tc")->input();
+    input.flags = kChecksumComplete;
+    if (const auto outcome = TestRun(program_fd(*skeleton, name), input).run(1); !outcome) {
+      ran = std::unexpected(outcome.error());
+    }
+  }
+  return classify(ran, "6.17", "");
 }
 
 // bpf_fib_lookup() looks nothing up for a device that does not forward.
@@ -266,7 +384,8 @@ ProbeResult probe_forwarding() {
 
 template <class S>
 void register_called(Registry& registry, Capabilities& capabilities, std::span<const Called> list,
-                     const std::string& kind, Result<TwinChecks> (*prepare)(const Called&, S&)) {
+                     const std::string& kind, Result<TwinChecks> (*prepare)(const Called&, S&),
+                     void (*knobs)(S&) = nullptr) {
   const std::string prefix = kind.substr(0, 1) + "_";
   for (const Called& called : list) {
     const std::string capability = fmt::format("{}_{}", kind, called.name);
@@ -277,18 +396,17 @@ void register_called(Registry& registry, Capabilities& capabilities, std::span<c
                       }});
     std::vector<std::string> needs = {fmt::format("test_run_{}", called.type), "loop_bpf_loop",
                                       capability, "jit"};
-    if (std::string_view(called.program) == "fib_lookup") needs.emplace_back("ip_forwarding");
+    if (called.needs != nullptr) needs.emplace_back(called.needs);
     registry.add({.name = fmt::format("helper/name:{}", called.name),
                   .question = fmt::format("What does {} cost?", called.what),
                   .floor = "the same loop without the call",
                   .needs = std::move(needs),
                   .suite = called.suite,
                   .plan = plan_for(called.about_ns),
-                  .load = [&called, prefix, prepare] {
-                    return load_twin<S>(
-                        {prefix + called.program, std::string("f_") + called.program,
-                         find_program_type(called.type)->input()},
-                        nullptr, [&](S& object) { return prepare(called, object); });
+                  .load = [&called, prefix, prepare, knobs] {
+                    return load_twin<S>({prefix + called.program,
+                                         std::string("f_") + called.program, input_of(called)},
+                                        knobs, [&](S& object) { return prepare(called, object); });
                   }});
   }
 }
@@ -297,8 +415,15 @@ void register_called(Registry& registry, Capabilities& capabilities, std::span<c
 
 void register_helper(Registry& registry, Capabilities& capabilities) {
   capabilities.add({"ip_forwarding", "the loopback device forwards IPv4", probe_forwarding});
+  capabilities.add({"test_run_csum_complete",
+                    "run a tc program on a packet that carries the checksum of all its bytes",
+                    probe_checksum_complete});
+  capabilities.add({kCipher, "make a cipher of ecb(aes) in a program", probe_cipher});
   register_called<helper_bpf>(registry, capabilities, kHelpers, "helper", prepare_helper);
   register_called<kfunc_bpf>(registry, capabilities, kKfuncs, "kfunc", prepare_kfunc);
+  register_called<crypto_bpf>(
+      registry, capabilities, kCiphers, "kfunc", prepare_cipher,
+      [](crypto_bpf& object) { bpf_program__set_autoload(object.progs.make_cipher, true); });
 }
 
 }  // namespace bpfmark

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Measures:         storage that is kept beside a task, a socket or a cgroup: found, or created and
-//                   deleted; an object taken off a list or a tree and put back.
-// Timed region:     one batch inside a raw_tp (socket, list, tree: TC) program, bpf_ktime_get_ns()
-//                   around it.
+// Measures:         storage that is kept beside a task, a socket, a cgroup or an inode: found, or
+//                   created and deleted; an object taken off a list, a tree or out of a pointer in
+//                   a map, and put back.
+// Timed region:     one batch inside a raw_tp program (socket, list, tree, pointer: TC; inode: an
+// LSM
+//                   program that an ioctl() of ours starts), bpf_ktime_get_ns() around it.
 // Floor:            the same loop, the owner at hand, without the operation.
 // Does not measure: how the owner is found; allocating objects; another CPU on the same lock.
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "benchmarks/families.h"
 #include "benchmarks/map_load.h"
 #include "benchmarks/twin.h"
 #include "bpf/shared/batch.h"
 #include "bpf/shared/map_lookup.h"
+#include "bpf/shared/map_object.h"
+#include "fixtures/attachment.h"
+#include "fixtures/unique_fd.h"
+#include "harness/clock.h"
 #include "harness/program_type.h"
 #include "map_object.skel.h"
 
@@ -35,6 +44,9 @@ struct ObjectCase {
   const char* first_kernel;
   unsigned about_ns;
   Suite suite;
+  unsigned long command = 0;  // of the ioctl() that starts an LSM program
+
+  bool is_lsm() const { return command != 0; }
 };
 
 using Maps = decltype(map_object_bpf::maps);
@@ -56,6 +68,12 @@ const ObjectCase kCases[] = {
      "6.3", 100, Suite::kDefault},
     {"pop_push", "rbtree", "tree_move", "floor_word", "tc", "fill_tree", &Maps::data_tree, true,
      "6.4", 100, Suite::kDefault},
+    {"take_put", "kptr", "kptr_move", "floor_kptr", "tc", "fill_kptr", &Maps::holders, true, "6.4",
+     15, Suite::kDefault},
+    {"get", "inode_storage", "inode_get", "floor_inode", "lsm", nullptr, &Maps::of_inodes, true,
+     "5.10", 15, Suite::kFull, BPFMARK_INODE_GET},
+    {"create_delete", "inode_storage", "inode_create", "floor_inode", "lsm", nullptr,
+     &Maps::of_inodes, false, "5.10", 1000, Suite::kFull, BPFMARK_INODE_CREATE},
 };
 
 Result<ObjectSkeleton> load_object(const ObjectCase& c) {
@@ -74,33 +92,76 @@ Result<ObjectSkeleton> load_object(const ObjectCase& c) {
   return skeleton;
 }
 
+// What lives as long as the programs.
+struct Owned {
+  explicit Owned(ObjectSkeleton loaded) : skeleton(std::move(loaded)) {}
+
+  ObjectSkeleton skeleton;
+  UniqueFd file;  // whose inode has storage
+  std::vector<Attachment> attached;
+};
+
+Result<void> attach_to_ioctl(Owned& owned, const ObjectCase& c) {
+  owned.file = UniqueFd(::memfd_create("bpfmark", MFD_CLOEXEC));
+  if (!owned.file) return system_error(errno, "make a file in memory");
+  for (const char* const name : {c.program, c.floor}) {
+    const bpf_program* const program = bpf_object__find_program_by_name(owned.skeleton->obj, name);
+    Result<Attachment> attached =
+        attach(program, *find_attach_type(c.section), {.function = "file_ioctl"});
+    if (!attached) return std::unexpected(attached.error());
+    owned.attached.push_back(std::move(*attached));
+  }
+  return {};
+}
+
+// The command means nothing to the file: the kernel refuses it, after the program ran.
+ProgramStart start_by_ioctl(int fd, unsigned long command) {
+  return [fd, command]() -> Result<double> {
+    const std::uint64_t start = now_ns();
+    const int outcome = ::ioctl(fd, command);
+    const int error = errno;
+    const auto elapsed_ns = static_cast<double>(now_ns() - start);
+    if (outcome == 0) return wrong_result("an ioctl() that means nothing was not refused");
+    if (error != ENOTTY) return system_error(error, "ioctl() of a file in memory");
+    return elapsed_ns;
+  };
+}
+
 // The words 1 to 7 and 0, again and again: what an operation finds is the word before its own,
 // even if the first of a batch finds something new.
 Result<std::unique_ptr<PairedLoad>> load_case(const ObjectCase& c) {
   Result<ObjectSkeleton> loaded = load_object(c);
   if (!loaded) return std::unexpected(loaded.error());
-  const auto owned = std::make_shared<ObjectSkeleton>(std::move(*loaded));
-  ObjectSkeleton& skeleton = *owned;
+  const auto owned = std::make_shared<Owned>(std::move(*loaded));
+  ObjectSkeleton& skeleton = owned->skeleton;
   std::vector<std::uint64_t> words(BPFMARK_UNROLL), before(BPFMARK_UNROLL);
   for (std::uint32_t i = 0; i < BPFMARK_UNROLL; ++i) {
     words[i] = (i + 1) % BPFMARK_UNROLL;
     before[i] = c.keeps ? i : 0;
     skeleton->bss_keys->keys[i] = static_cast<std::uint32_t>(words[i]);
   }
-  const TestRunInput input = find_program_type(c.section)->input();
+  const ProgramType* const type = find_program_type(c.section);
   if (c.filler != nullptr) {
-    const Result<TestRunOutcome> filled = TestRun(program_fd(skeleton, c.filler), input).run(1);
+    const Result<TestRunOutcome> filled =
+        TestRun(program_fd(skeleton, c.filler), type->input()).run(1);
     if (!filled) return std::unexpected(filled.error());
     if (filled->retval != 0) return system_error(ENOMEM, "allocate an object");
   }
-  const auto arm = [&](const char* program, std::vector<std::uint64_t> found) {
-    return KeyedArm{.batch = {program_fd(skeleton, program), input, skeleton->bss->request,
-                              skeleton->bss->result},
-                    .found = std::move(found),
-                    .check = {}};
+  if (c.is_lsm()) {
+    if (Result<void> done = attach_to_ioctl(*owned, c); !done) return std::unexpected(done.error());
+  }
+  const auto batch = [&](const char* program, unsigned long command) {
+    auto* const bss = skeleton->bss;
+    return c.is_lsm() ? InKernelBatch(start_by_ioctl(owned->file.get(), command), bss->request,
+                                      bss->result)
+                      : InKernelBatch(program_fd(skeleton, program), type->input(), bss->request,
+                                      bss->result);
   };
   return std::make_unique<KeyedLoad>(
-      owned, arm(c.program, std::move(before)), arm(c.floor, std::move(words)),
+      owned,
+      KeyedArm{.batch = batch(c.program, c.command), .found = std::move(before), .check = {}},
+      KeyedArm{
+          .batch = batch(c.floor, BPFMARK_INODE_FLOOR), .found = std::move(words), .check = {}},
       identify_pair(program_fd(skeleton, c.program), program_fd(skeleton, c.floor)));
 }
 
@@ -119,14 +180,14 @@ void register_map_object(Registry& registry, Capabilities& capabilities) {
       capabilities.add({capability, fmt::format("load a program that uses a {}", c.type),
                         [&c] { return probe(c); }});
     }
-    registry.add(
-        {.name = fmt::format("map_op/op:{}/type:{}/entries:1/value:8", c.op, c.type),
-         .question = fmt::format("What does {} cost with a {}?", c.op, c.type),
-         .floor = "the same loop without the operation",
-         .needs = {fmt::format("test_run_{}", c.section), "loop_bpf_loop", "jit", capability},
-         .suite = c.suite,
-         .plan = plan_for(c.about_ns),
-         .load = [&c] { return load_case(c); }});
+    registry.add({.name = fmt::format("map_op/op:{}/type:{}/entries:1/value:8", c.op, c.type),
+                  .question = fmt::format("What does {} cost with a {}?", c.op, c.type),
+                  .floor = "the same loop without the operation",
+                  .needs = {c.is_lsm() ? "attach_lsm" : fmt::format("test_run_{}", c.section),
+                            "loop_bpf_loop", "jit", capability},
+                  .suite = c.suite,
+                  .plan = plan_for(c.about_ns),
+                  .load = [&c] { return load_case(c); }});
   }
 }
 

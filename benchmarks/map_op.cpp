@@ -11,8 +11,6 @@
 //                   allocated (alloc), how many prefixes lie over each other (depth).
 #include <bpf/bpf.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,6 +22,7 @@
 #include "benchmarks/twin.h"
 #include "bpf/shared/map_lookup.h"
 #include "bpf/shared/map_op.h"
+#include "fixtures/loopback_socket.h"
 #include "fixtures/map.h"
 #include "fixtures/net_ns.h"
 #include "harness/map_type.h"
@@ -205,6 +204,32 @@ class RingDrain {
   bool in_order_ = true;
 };
 
+// Puts the records of a batch into a user ring buffer, before its clock.
+class UserRing {
+ public:
+  static Result<std::shared_ptr<UserRing>> create(int fd) {
+    auto ring = std::make_shared<UserRing>();
+    ring->ring_.reset(user_ring_buffer__new(fd, nullptr));
+    if (!ring->ring_) return system_error(errno, "open a user ring buffer");
+    return ring;
+  }
+
+  Result<void> put(std::uint64_t word, std::uint32_t bytes) {
+    void* const record = user_ring_buffer__reserve(ring_.get(), bytes);
+    if (record == nullptr) return system_error(errno, "reserve a record of a user ring buffer");
+    std::memcpy(record, &word, sizeof(word));
+    user_ring_buffer__submit(ring_.get(), record);
+    return {};
+  }
+
+ private:
+  struct Free {
+    void operator()(user_ring_buffer* ring) const { user_ring_buffer__free(ring); }
+  };
+
+  std::unique_ptr<user_ring_buffer, Free> ring_;
+};
+
 // --- the type's own number and flags
 
 struct Kind {
@@ -226,7 +251,7 @@ void shape_table(map_op_bpf& object, const OpCase& c, const Kind& kind) {
   bpf_map__set_type(table, kind.type);
   bpf_map__set_max_entries(table, c.entries);
   bpf_map__set_key_size(table, kind.has_keys ? c.key_bytes : 0);
-  bpf_map__set_value_size(table, kind.type == BPF_MAP_TYPE_RINGBUF ? 0 : c.value_bytes);
+  bpf_map__set_value_size(table, c.is_ring() ? 0 : c.value_bytes);
   std::uint32_t flags = kind.flags;
   if (c.no_prealloc) flags |= BPF_F_NO_PREALLOC;
   if (c.percpu_lists) flags |= BPF_F_NO_COMMON_LRU;
@@ -241,25 +266,8 @@ struct Owned {
   explicit Owned(OpSkeleton opened) : skeleton(std::move(opened)) {}
 
   OpSkeleton skeleton;
-  UniqueFd socket;
-  std::uint16_t port = 0;
+  LoopbackSocket socket;  // for socket maps, which take what is bound
 };
-
-// A socket map takes sockets that are bound.
-Result<void> open_socket(Owned& owned) {
-  owned.socket = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!owned.socket || ::bind(owned.socket.get(), generic, length) != 0 ||
-      ::getsockname(owned.socket.get(), generic, &length) != 0) {
-    return system_error(errno, "bind a UDP socket to the loopback address");
-  }
-  owned.port = ntohs(address.sin_port);
-  return {};
-}
 
 // Fills the table; for the value of each key of the stream see found_by().
 Result<void> fill(Owned& owned, int fd, const OpCase& c, const Kind& kind) {
@@ -274,6 +282,7 @@ Result<void> fill(Owned& owned, int fd, const OpCase& c, const Kind& kind) {
     case BPF_MAP_TYPE_QUEUE:
     case BPF_MAP_TYPE_STACK:
     case BPF_MAP_TYPE_RINGBUF:
+    case BPF_MAP_TYPE_USER_RINGBUF:
       return {};
     case BPF_MAP_TYPE_DEVMAP:
     case BPF_MAP_TYPE_DEVMAP_HASH: {
@@ -286,8 +295,10 @@ Result<void> fill(Owned& owned, int fd, const OpCase& c, const Kind& kind) {
     }
     case BPF_MAP_TYPE_SOCKMAP:
     case BPF_MAP_TYPE_SOCKHASH: {
-      if (Result<void> opened = open_socket(owned); !opened) return opened;
-      const auto number = static_cast<std::uint64_t>(owned.socket.get());
+      Result<LoopbackSocket> socket = LoopbackSocket::create();
+      if (!socket) return std::unexpected(socket.error());
+      owned.socket = std::move(*socket);
+      const auto number = static_cast<std::uint64_t>(owned.socket.fd.get());
       return set_each(fd, c.entries, &number);
     }
     default:
@@ -308,7 +319,7 @@ std::uint64_t found_by(const Owned& owned, const OpCase& c, const Kind& kind, st
       return kLoopbackIndex;  // and no program
     case BPF_MAP_TYPE_SOCKMAP:
     case BPF_MAP_TYPE_SOCKHASH:
-      return owned.port;
+      return owned.socket.port;
     case BPF_MAP_TYPE_LPM_TRIE:
       return word_of(c.depth != 0 ? c.depth - 1 : number);
     default:
@@ -329,6 +340,21 @@ Result<BatchCheck> proof_of(const OpCase& c, const TableView& table,
     };
   }
   return BatchCheck();
+}
+
+// What must be done before each batch.
+Result<BatchCheck> preparation_of(const OpCase& c, int fd,
+                                  const std::vector<std::uint32_t>& words) {
+  if (c.type != "user_ringbuf") return BatchCheck();
+  auto ring = UserRing::create(fd);
+  if (!ring) return std::unexpected(ring.error());
+  return [ring = *ring, words, bytes = c.value_bytes](std::uint64_t first,
+                                                      std::uint64_t ops) -> Result<void> {
+    for (std::uint64_t place = first; place < first + ops; ++place) {
+      if (Result<void> put = ring->put(words[place % words.size()], bytes); !put) return put;
+    }
+    return {};
+  };
 }
 
 Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
@@ -373,24 +399,28 @@ Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
                            .copies = static_cast<std::size_t>(cpus)};
   Result<BatchCheck> proof = proof_of(c, table, words);
   if (!proof) return std::unexpected(proof.error());
+  Result<BatchCheck> preparation = preparation_of(c, fd, words);
+  if (!preparation) return std::unexpected(preparation.error());
 
-  const auto arm = [&](const char* program, std::vector<std::uint64_t> sums, BatchCheck check) {
+  const auto arm = [&](const char* program, std::vector<std::uint64_t> sums, BatchCheck check,
+                       BatchCheck before) {
     return KeyedArm{
         .batch = {program_fd(skeleton, program), find_program_type(c.op.section)->input(),
                   skeleton->bss->request, skeleton->bss->result},
         .found = std::move(sums),
-        .check = std::move(check)};
+        .check = std::move(check),
+        .before = std::move(before)};
   };
   return std::make_unique<KeyedLoad>(
-      owned, arm(c.op.program, std::move(found), std::move(*proof)),
-      arm(c.op.floor, std::vector<std::uint64_t>(words.begin(), words.end()), {}),
+      owned, arm(c.op.program, std::move(found), std::move(*proof), std::move(*preparation)),
+      arm(c.op.floor, std::vector<std::uint64_t>(words.begin(), words.end()), {}, {}),
       identify_pair(program_fd(skeleton, c.op.program), program_fd(skeleton, c.op.floor)));
 }
 
 void register_op(Registry& registry, const OpCase& c) {
   Plan plan = plan_for(c.about_ns);
   // All records of a doubled batch must find room: `entries` is the size of the ring in bytes.
-  if (c.type == "ringbuf")
+  if (c.is_ring())
     plan.ops_per_batch = std::min<std::uint64_t>(plan.ops_per_batch, 1024);
   else if (c.entries >= 1u << 20)
     plan.loads = 6;

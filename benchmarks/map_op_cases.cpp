@@ -20,6 +20,7 @@ constexpr Operation kBloomPeek{"peek", "bloom_peek", "floor_key"};
 constexpr Operation kPushPop{"push_pop", "push_pop", "floor_value"};
 constexpr Operation kOutput{"output", "ring_output", "floor_value"};
 constexpr Operation kReserveSubmit{"reserve_submit", "ring_reserve", "floor_value"};
+constexpr Operation kDrain{"drain", "drain", "floor_key"};
 
 constexpr std::uint32_t kMebi = 1u << 20;
 
@@ -186,6 +187,14 @@ void add_keyless(CaseList& list) {
     list.add(ring);
     list.vary(ring, &OpCase::value_bytes, {64u, 256u});
   }
+  const OpCase drain = {.op = kDrain,
+                        .type = "user_ringbuf",
+                        .entries = 1u << 18,
+                        .key_bytes = 0,
+                        .about_ns = 60,
+                        .suite = Suite::kDefault};
+  list.add(drain);
+  list.vary(drain, &OpCase::value_bytes, {64u});
 }
 
 }  // namespace

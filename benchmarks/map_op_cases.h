@@ -34,6 +34,7 @@ struct OpCase {
   Suite suite = Suite::kFull;
 
   bool is_lru() const { return type.starts_with("lru"); }
+  bool is_ring() const { return type.ends_with("ringbuf"); }
   bool inserts() const { return op.name == "insert_delete"; }
   // Different keys that are in the map before a batch, or are asked for.
   std::uint32_t population() const {

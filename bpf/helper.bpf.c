@@ -34,6 +34,7 @@ const char format[] = "%u:%u";
 
 TC_HELPER(cpu_id, , value = bpf_get_smp_processor_id(), value < 65536)
 TC_HELPER(numa_node, , value = bpf_get_numa_node_id(), value < 65536)
+TC_HELPER(jiffies, , value = bpf_jiffies64(), value != 0)
 TC_HELPER(prandom, , value = bpf_get_prandom_u32(), value <= 0xffffffff)
 TP_HELPER(pid_tgid, , value = bpf_get_current_pid_tgid(), value != 0)
 TP_HELPER(uid_gid, , value = bpf_get_current_uid_gid(), value != ~0ull)
@@ -43,7 +44,11 @@ TP_HELPER(task, , value = bpf_get_current_task() >> 48, value == 0xffff)
 TP_HELPER(comm, __u64 comm[2], value = bpf_get_current_comm(comm, sizeof(comm)) ? 0 : comm[0],
           value != 0)
 
-/* --- memory of user space */
+/* --- memory */
+
+TP_HELPER(read_kern_str, char read[BPFMARK_STRING_BYTES],
+          value = bpf_probe_read_kernel_str(read, sizeof(read), text),
+          value == BPFMARK_STRING_BYTES)
 
 TP_HELPER(read_user, __u64 word,
           value = bpf_probe_read_user(&word, sizeof(word), (void*)user_address) ? 0 : word,
@@ -191,6 +196,14 @@ TC_HELPER(l4_csum_pair, ,
           value = bpf_l4_csum_replace(ctx, UDP_CHECK_OFFSET, 1, 2, 2) |
                   bpf_l4_csum_replace(ctx, UDP_CHECK_OFFSET, 2, 1, 2),
           value == 0)
+TC_HELPER(csum_level, ,
+          value = bpf_csum_level(ctx, BPF_CSUM_LEVEL_INC) | bpf_csum_level(ctx, BPF_CSUM_LEVEL_DEC),
+          value == 0)
+/* Of a packet that carries the checksum of all bytes; a number and its complement are nothing. */
+TC_HELPER(csum_update, , value = bpf_csum_update(ctx, 5) | bpf_csum_update(ctx, ~5u),
+          value <= 0xffffffff)
+TC_HELPER(check_mtu, __u32 mtu = 0, value = bpf_check_mtu(ctx, BPFMARK_REDIRECT_INDEX, &mtu, 0, 0),
+          value == 0)
 TC_HELPER(skb_tail_pair, __u32 bytes = ctx->len,
           value = bpf_skb_change_tail(ctx, bytes + 16, 0) | bpf_skb_change_tail(ctx, bytes, 0),
           value == 0 && ctx->len == bytes)
@@ -209,6 +222,24 @@ TC_HELPER(fib_lookup, struct bpf_fib_lookup route, __builtin_memset(&route, 0, s
           route.ipv4_src = __builtin_bswap32(0x7f000001); route.ifindex = BPFMARK_REDIRECT_INDEX;
           value = bpf_fib_lookup(ctx, &route, sizeof(route), 0),
           value == BPF_FIB_LKUP_RET_NOT_FWDED)
+
+/* A socket that user space has bound to the loopback address, to a port in network order. */
+__u16 udp_port;
+#define LOOPBACK_ADDRESS __builtin_bswap32(0x7f000001)
+#define OWN_SOCKET                                        \
+  struct bpf_sock_tuple tuple = {};                       \
+  tuple.ipv4.saddr = tuple.ipv4.daddr = LOOPBACK_ADDRESS; \
+  tuple.ipv4.sport = tuple.ipv4.dport = udp_port
+#define PORT_OF(lookup)             \
+  struct bpf_sock* socket = lookup; \
+  value = 0;                        \
+  if (socket) {                     \
+    value = socket->src_port;       \
+    bpf_sk_release(socket);         \
+  }
+TC_HELPER(sk_lookup, OWN_SOCKET,
+          PORT_OF(bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0)),
+          value != 0)
 
 /* --- packets, XDP */
 

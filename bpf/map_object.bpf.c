@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is kept besides plain values: storage of tasks, sockets and cgroups,
-// lists and trees of objects.
+// What is kept besides plain values: storage of tasks, sockets, cgroups and inodes, lists and trees
+// of objects, a pointer to one.
 #include <stdbool.h>
 
 #include "bpf/lib/keys.bpf.h"
+#include "bpf/shared/map_object.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -29,6 +30,7 @@
 STORAGE(of_tasks, BPF_MAP_TYPE_TASK_STORAGE);
 STORAGE(of_sockets, BPF_MAP_TYPE_SK_STORAGE);
 STORAGE(of_cgroups, BPF_MAP_TYPE_CGRP_STORAGE);
+STORAGE(of_inodes, BPF_MAP_TYPE_INODE_STORAGE);
 
 struct cgroup {
 } __attribute__((preserve_access_index));
@@ -37,6 +39,11 @@ struct css_set {
 } __attribute__((preserve_access_index));
 struct task_struct {
   struct css_set* cgroups;
+} __attribute__((preserve_access_index));
+struct inode {
+} __attribute__((preserve_access_index));
+struct file {
+  struct inode* f_inode;
 } __attribute__((preserve_access_index));
 
 /* What the operation before has left is added up, and the next word left behind. */
@@ -80,6 +87,27 @@ RAW_TP_PROGRAM(floor_task, TASK; BPFMARK_OPAQUE(task), COUNT_WORD)
 RAW_TP_PROGRAM(floor_cgroup, CGROUP; BPFMARK_OPAQUE(cgroup), COUNT_WORD)
 TC_PROGRAM(floor_sk, SOCKET; BPFMARK_OPAQUE(sk), COUNT_WORD)
 TC_PROGRAM(floor_word, , COUNT_WORD)
+
+/* Its helpers are for LSM programs, which no test-run starts: these wait for an ioctl() of their
+ * own number, and find the inode of its file. */
+#define LSM_PROGRAM(name, prepare, operation, command)                           \
+  KEYED_BODY(name, prepare, operation)                                           \
+  SEC("?lsm/file_ioctl") int name(__u64* ctx) {                                  \
+    return (__u32)ctx[1] == (command) ? run_timed_loop_on(ctx, name##_body) : 0; \
+  }
+
+#define INODE                                     \
+  struct file* file = *(struct file**)state->ctx; \
+  struct inode* inode = file->f_inode;            \
+  if (!inode) return 1
+
+LSM_PROGRAM(inode_get, INODE, GET_STORAGE(bpf_inode_storage_get, of_inodes, inode),
+            BPFMARK_INODE_GET)
+LSM_PROGRAM(inode_create, INODE,
+            CREATE_DELETE_STORAGE(bpf_inode_storage_get, bpf_inode_storage_delete, of_inodes,
+                                  inode),
+            BPFMARK_INODE_CREATE)
+LSM_PROGRAM(floor_inode, INODE; BPFMARK_OPAQUE(inode), COUNT_WORD, BPFMARK_INODE_FLOOR)
 
 /* --- lists and trees: an object is taken off and put back, each under the lock */
 
@@ -171,3 +199,47 @@ int fill_tree(struct __sk_buff* ctx) {
 
 TC_PROGRAM(list_move, , MOVE_IN_LIST)
 TC_PROGRAM(tree_move, , MOVE_IN_TREE)
+
+/* --- a pointer in a map: exchanged for nothing, and put back */
+
+struct bpfmark_held {
+  __u64 number;
+};
+
+struct holder {
+  struct bpfmark_held __kptr* held;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct holder);
+} holders SEC(".maps");
+
+#define HOLDER                                                   \
+  const __u32 first = 0;                                         \
+  struct holder* holder = bpf_map_lookup_elem(&holders, &first); \
+  if (!holder) return 1
+
+SEC("?tc")
+int fill_kptr(struct __sk_buff* ctx) {
+  HOLDER;
+  struct bpfmark_held* object = NEW(struct bpfmark_held);
+  if (!object) return 1;
+  object->number = 0;
+  object = bpf_kptr_xchg(&holder->held, object);
+  if (object) bpf_obj_drop_impl(object, 0);
+  return 0;
+}
+
+#define TAKE_AND_PUT                                             \
+  struct bpfmark_held* object = bpf_kptr_xchg(&holder->held, 0); \
+  if (object) {                                                  \
+    TAKE_AND_LEAVE(object->number);                              \
+    object = bpf_kptr_xchg(&holder->held, object);               \
+    if (object) bpf_obj_drop_impl(object, 0);                    \
+  }
+
+TC_PROGRAM(kptr_move, HOLDER, TAKE_AND_PUT)
+TC_PROGRAM(floor_kptr, HOLDER; BPFMARK_OPAQUE(holder), COUNT_WORD)

@@ -119,6 +119,16 @@ TC_PROGRAM(ring_output, next[0] = place;
            hits += bpf_ringbuf_output(&table, next, record_bytes, BPF_RB_NO_WAKEUP) ? 0 : 1;
            sum += word)
 
+static long take_record(struct bpf_dynptr* record, void* taken) {
+  bpf_dynptr_read(taken, sizeof(__u64), record, 0, 0);
+  return 1; /* and no more */
+}
+
+TC_PROGRAM(drain, __u64 taken = 0;
+           hits += bpf_user_ringbuf_drain(&table, take_record, &taken, BPF_RB_NO_WAKEUP) == 1 &&
+                   taken == word;
+           sum += taken)
+
 TC_PROGRAM(
     ring_reserve, __u64* record = bpf_ringbuf_reserve(&table, record_bytes, 0); if (record) {
       *record = place;

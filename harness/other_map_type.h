@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kSmallestRingBytes = 4096;
 
 inline const auto& other_map_types() {
   static constexpr std::array kTypes{
+      OtherMapType{"arena", BPF_MAP_TYPE_ARENA, 0, 0, 1, BPF_F_MMAPABLE, "6.9", "CONFIG_BPF_JIT"},
       OtherMapType{"array_of_maps", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, 0, "4.12",
                    "CONFIG_BPF_SYSCALL"},
       OtherMapType{"bloom_filter", BPF_MAP_TYPE_BLOOM_FILTER, 0, 8, 1, 0, "5.16",
@@ -43,6 +44,8 @@ inline const auto& other_map_types() {
                    "CONFIG_BPF_STREAM_PARSER"},
       OtherMapType{"sockmap", BPF_MAP_TYPE_SOCKMAP, 4, 8, 1, 0, "4.14", "CONFIG_BPF_STREAM_PARSER"},
       OtherMapType{"stack", BPF_MAP_TYPE_STACK, 0, 8, 1, 0, "4.20", "CONFIG_BPF_SYSCALL"},
+      OtherMapType{"user_ringbuf", BPF_MAP_TYPE_USER_RINGBUF, 0, 0, kSmallestRingBytes, 0, "6.1",
+                   "CONFIG_BPF_SYSCALL"},
   };
   return kTypes;
 }

@@ -27,6 +27,7 @@ int TestRun::call(std::uint32_t repeat, TestRunOutcome& outcome) const {
     options.ctx_size_in = static_cast<std::uint32_t>(input_.context.size());
   }
   options.repeat = static_cast<int>(repeat);
+  options.flags = input_.flags;
   const int err = bpf_prog_test_run_opts(prog_fd_, &options);
   outcome.retval = options.retval;
   outcome.duration_ns = options.duration;

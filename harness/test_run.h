@@ -13,6 +13,7 @@ namespace bpfmark {
 struct TestRunInput {
   std::vector<std::byte> packet;   // empty: no data
   std::vector<std::byte> context;  // empty: no context
+  std::uint32_t flags = 0;
 };
 
 struct TestRunOutcome {

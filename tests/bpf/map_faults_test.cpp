@@ -10,11 +10,13 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "benchmarks/map_load.h"
 #include "tests/bpf/loaded_case.h"
 #include "tests/bpf/own_map.h"
+#include "tests/bpf/own_variable.h"
 #include "tests/bpf/test_run_fault.h"
 
 namespace bpfmark {
@@ -138,13 +140,56 @@ TEST_F(MapFault, RingBufferThatIsFullIsRefused) {
   EXPECT_THAT(load_->run(Arm::kSubject, 8192), refused(HasSubstr("hits")));
 }
 
+TEST_F(MapFault, DrainRefusesARingWithoutRecords) {
+  ASSERT_NO_FATAL_FAILURE(
+      load("map_op/op:drain/type:user_ringbuf/keys:uniform/entries:262144/key:0/value:8"));
+  if (IsSkipped()) return;
+  const TestRunFault fault([](int prog_fd, bpf_test_run_opts* options) {
+    const int err = TestRunFault::real(prog_fd, options);
+    return err != 0 ? err : TestRunFault::real(prog_fd, options);
+  });
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("0 hits")));
+}
+
+// --- arena
+
+TEST_F(MapFault, ArenaRefusesWordsThatStandElsewhere) {
+  const std::pair<const char*, const char*> cases[] = {{"read", "add up to"},
+                                                       {"write", "at the last index"}};
+  for (const auto& [op, complaint] : cases) {
+    SCOPED_TRACE(op);
+    ASSERT_NO_FATAL_FAILURE(
+        load(fmt::format("map_op/op:{}/type:arena/keys:uniform/entries:1024/key:4/value:8", op)));
+    if (IsSkipped()) return;
+    const OwnVariable start("map_aren.bss", "arena_start");
+    ASSERT_NE(start.get(), nullptr);
+    *start.get() += sizeof(std::uint64_t);
+    EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr(complaint)));
+    EXPECT_THAT(run(Arm::kFloor), IsOk());
+    load_.reset();
+  }
+}
+
+TEST_F(MapFault, ArenaRefusesPagesThatWereNotThere) {
+  ASSERT_NO_FATAL_FAILURE(load("map_op/op:alloc_free/type:arena/pages:1"));
+  if (IsSkipped()) return;
+  const OwnVariable result("map_aren.bss", "result");
+  ASSERT_NE(result.get(), nullptr);
+  const TestRunFault fault([&](int prog_fd, bpf_test_run_opts* options) {
+    const int err = TestRunFault::real(prog_fd, options);
+    --reinterpret_cast<bpfmark_batch_result*>(result.get())->hits;
+    return err;
+  });
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("hits")));
+}
+
 // What one operation leaves, the next must find: another run in between is noticed.
 TEST_F(MapFault, ListRefusesAnObjectThatSomebodyElseWrote) {
-  for (const char* const type : {"task_storage", "list", "rbtree"}) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"get", "task_storage"}, {"pop_push", "list"}, {"pop_push", "rbtree"}, {"take_put", "kptr"}};
+  for (const auto& [op, type] : cases) {
     SCOPED_TRACE(type);
-    ASSERT_NO_FATAL_FAILURE(
-        load(fmt::format("map_op/op:{}/type:{}/entries:1/value:8",
-                         std::string(type).ends_with("storage") ? "get" : "pop_push", type)));
+    ASSERT_NO_FATAL_FAILURE(load(fmt::format("map_op/op:{}/type:{}/entries:1/value:8", op, type)));
     if (IsSkipped()) return;
     const UniqueFd keys = own_map("map_obje.bss");
     ASSERT_TRUE(keys);

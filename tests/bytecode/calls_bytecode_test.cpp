@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "bpf/shared/batch.h"
+#include "bpf/shared/crypto.h"
 #include "copy.skel.h"
+#include "crypto.skel.h"
 #include "helper.skel.h"
 #include "kfunc.skel.h"
 #include "tests/support/bytecode_checks.h"
@@ -35,12 +37,14 @@ struct Expected {
 const Expected kHelpers[] = {
     {"cpu_id", {BPF_FUNC_get_smp_processor_id}, {}},
     {"numa_node", {BPF_FUNC_get_numa_node_id}, {}},
+    {"jiffies", {BPF_FUNC_jiffies64}, {}},
     {"prandom", {BPF_FUNC_get_prandom_u32}, {}},
     {"pid_tgid", {BPF_FUNC_get_current_pid_tgid}, {}},
     {"uid_gid", {BPF_FUNC_get_current_uid_gid}, {}},
     {"cgroup_id", {BPF_FUNC_get_current_cgroup_id}, {}},
     {"task", {BPF_FUNC_get_current_task}, {}},
     {"comm", {BPF_FUNC_get_current_comm}, {}},
+    {"read_kern_str", {BPF_FUNC_probe_read_kernel_str}, {}},
     {"read_user", {BPF_FUNC_probe_read_user}, {}},
     {"read_user_str", {BPF_FUNC_probe_read_user_str}, {}},
     {"copy_user", {BPF_FUNC_copy_from_user}, {}},
@@ -59,6 +63,9 @@ const Expected kHelpers[] = {
     {"vlan_pair", {BPF_FUNC_skb_vlan_push, BPF_FUNC_skb_vlan_pop}, {}},
     {"l3_csum_pair", {BPF_FUNC_l3_csum_replace, BPF_FUNC_l3_csum_replace}, {}},
     {"l4_csum_pair", {BPF_FUNC_l4_csum_replace, BPF_FUNC_l4_csum_replace}, {}},
+    {"csum_level", {BPF_FUNC_csum_level, BPF_FUNC_csum_level}, {}},
+    {"csum_update", {BPF_FUNC_csum_update, BPF_FUNC_csum_update}, {}},
+    {"check_mtu", {BPF_FUNC_check_mtu}, {}},
     {"skb_tail_pair", {BPF_FUNC_skb_change_tail, BPF_FUNC_skb_change_tail}, {}},
     {"skb_room_pair", {BPF_FUNC_skb_adjust_room, BPF_FUNC_skb_adjust_room}, {}},
     {"skb_pull_data", {BPF_FUNC_skb_pull_data}, {}},
@@ -66,6 +73,7 @@ const Expected kHelpers[] = {
     {"socket_cookie", {BPF_FUNC_get_socket_cookie}, {}},
     {"redirect_tc", {BPF_FUNC_redirect}, {}},
     {"fib_lookup", {BPF_FUNC_fib_lookup}, {}},
+    {"sk_lookup", {BPF_FUNC_sk_lookup_udp, BPF_FUNC_sk_release}, {}},
     {"xdp_head_pair", {BPF_FUNC_xdp_adjust_head, BPF_FUNC_xdp_adjust_head}, {}},
     {"xdp_tail_pair", {BPF_FUNC_xdp_adjust_tail, BPF_FUNC_xdp_adjust_tail}, {}},
     {"xdp_meta_pair", {BPF_FUNC_xdp_adjust_meta, BPF_FUNC_xdp_adjust_meta}, {}},
@@ -85,6 +93,11 @@ const Expected kKfuncs[] = {
     {"cpumask_pair", {}, {"bpf_cpumask_create", "bpf_cpumask_release"}},
     {"task_acquire", {}, {"bpf_task_acquire", "bpf_task_release"}},
     {"task_from_pid", {}, {"bpf_task_from_pid", "bpf_task_release"}},
+};
+
+const Expected kCiphers[] = {
+    {"encrypt", {}, {"bpf_crypto_encrypt"}},
+    {"decrypt", {}, {"bpf_crypto_decrypt"}},
 };
 
 const Expected kCopies[] = {
@@ -148,6 +161,7 @@ TEST(CallsBytecode, EveryHelperIsCalledOncePerOperationAndNotInItsFloor) {
 
 TEST(CallsBytecode, EveryKfuncIsCalledOncePerOperationAndNotInItsFloor) {
   expect_calls<kfunc_bpf>(kKfuncs, "k_", "f_");
+  expect_calls<crypto_bpf>(kCiphers, "k_", "f_");
 }
 
 TEST(CallsBytecode, EveryCopyIsMadeOncePerOperationAndNotInItsFloor) {
@@ -176,6 +190,8 @@ TEST(CallsBytecode, NoProgramIsLeftOutOfTheLists) {
               ::testing::UnorderedElementsAreArray(names_of(kHelpers)));
   EXPECT_THAT(programs_with<kfunc_bpf>("k_"),
               ::testing::UnorderedElementsAreArray(names_of(kKfuncs)));
+  EXPECT_THAT(programs_with<crypto_bpf>("k_"),
+              ::testing::UnorderedElementsAreArray(names_of(kCiphers)));
 }
 
 // Words loaded from one place and stored to another by one copy.

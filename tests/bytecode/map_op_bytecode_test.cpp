@@ -8,10 +8,13 @@
 #include <string>
 
 #include "bpf/shared/batch.h"
+#include "bpf/shared/map_contention.h"
 #include "tests/support/bytecode_checks.h"
 #include "tests/support/object_code.h"
 #include "tests/support/result_matchers.h"
 // The skeletons use the shared structs.
+#include "map_arena.skel.h"
+#include "map_contention.skel.h"
 #include "map_object.skel.h"
 #include "map_op.skel.h"
 
@@ -71,6 +74,7 @@ const Program kMapOp[] = {
     {"ring_output", {{helper(BPF_FUNC_ringbuf_output), kEach}}},
     {"ring_reserve",
      {{helper(BPF_FUNC_ringbuf_reserve), kEach}, {helper(BPF_FUNC_ringbuf_submit), kEach}}},
+    {"drain", {{helper(BPF_FUNC_user_ringbuf_drain), kEach}}},
 };
 
 // The owner is found once a pass, in the floor as well.
@@ -107,6 +111,40 @@ const Program kMapObject[] = {
       {"bpf_rbtree_first", kEach},
       {"bpf_rbtree_remove", kEach},
       {"bpf_rbtree_add_impl", kEach}}},
+    {"floor_inode", {}},
+    {"inode_get", {{helper(BPF_FUNC_inode_storage_get), kEach}}},
+    {"inode_create",
+     {{helper(BPF_FUNC_inode_storage_get), kEach}, {helper(BPF_FUNC_inode_storage_delete), kEach}}},
+    {"floor_kptr", {{helper(BPF_FUNC_map_lookup_elem), 1}}},
+    {"kptr_move",
+     {{helper(BPF_FUNC_map_lookup_elem), 1},
+      {helper(BPF_FUNC_kptr_xchg), 2 * kEach},
+      {"bpf_obj_drop_impl", kEach}}},
+};
+
+const Program kMapArena[] = {
+    {"arena_read", {}},
+    {"floor_read", {}},
+    {"arena_write", {}},
+    {"floor_write", {}},
+    {"floor_alloc", {}},
+    {"arena_alloc", {{"bpf_arena_alloc_pages", kEach}, {"bpf_arena_free_pages", kEach}}},
+};
+
+// The entry is found once a pass, in the floor as well.
+const Calls kCellOnly = {{helper(BPF_FUNC_map_lookup_elem), 1}};
+
+// Without c_, f_, r_ and g_.
+const Program kMapContention[] = {
+    {"spin_lock",
+     with(kCellOnly, {{helper(BPF_FUNC_spin_lock), kEach}, {helper(BPF_FUNC_spin_unlock), kEach}})},
+    {"res_spin_lock",
+     with(kCellOnly, {{"bpf_res_spin_lock", kEach}, {"bpf_res_spin_unlock", kEach}})},
+    {"atomic", kCellOnly},
+    {"percpu", kCellOnly},
+    {"hash_update", {{helper(BPF_FUNC_map_update_elem), kEach}}},
+    {"hash_insdel",
+     {{helper(BPF_FUNC_map_update_elem), kEach}, {helper(BPF_FUNC_map_delete_elem), kEach}}},
 };
 
 Function body_of(const ObjectCode& code, const std::string& program) {
@@ -128,6 +166,116 @@ TEST(MapOpBytecode, OperationIsInTheSubjectAndNotInTheFloor) { expect_calls<map_
 
 TEST(MapObjectBytecode, OperationIsInTheSubjectAndNotInTheFloor) {
   expect_calls<map_object_bpf>(kMapObject);
+}
+
+// --- accesses that no call makes
+
+std::size_t count_code(const Function& body, int code) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(body.code, [&](const Instruction& i) { return i.raw.code == code; }));
+}
+
+constexpr int kLoadWord = BPF_LDX | BPF_MEM | BPF_DW;
+constexpr int kStoreWord = BPF_STX | BPF_MEM | BPF_DW;
+constexpr int kAtomicWord = BPF_STX | BPF_ATOMIC | BPF_DW;
+
+// A cast from the address space of the arena to that of the kernel: a move with an offset.
+std::size_t count_casts(const Function& body) {
+  return static_cast<std::size_t>(std::ranges::count_if(body.code, [](const Instruction& i) {
+    return i.raw.code == (BPF_ALU64 | BPF_MOV | BPF_X) && i.raw.off == 1;
+  }));
+}
+
+// Loads or stores that do not go to the stack.
+std::size_t count_accesses(const Function& body, int code) {
+  return static_cast<std::size_t>(std::ranges::count_if(body.code, [&](const Instruction& i) {
+    const int pointer = BPF_CLASS(code) == BPF_LDX ? i.raw.src_reg : i.raw.dst_reg;
+    return i.raw.code == code && pointer != BPF_REG_10;
+  }));
+}
+
+Result<void> check_arena_accesses(const ObjectCode& code, const std::string& subject,
+                                  const std::string& floor, int access) {
+  const Function with_access = body_of(code, subject), without = body_of(code, floor);
+  const std::size_t in_subject = count_accesses(with_access, access);
+  const std::size_t in_floor = count_accesses(without, access);
+  if (in_subject == in_floor + kEach && count_casts(with_access) > 0 && count_casts(without) == 0) {
+    return {};
+  }
+  return wrong_result(fmt::format("{} makes {} accesses and {} casts, {} makes {} and {}", subject,
+                                  in_subject, count_casts(with_access), floor, in_floor,
+                                  count_casts(without)));
+}
+
+TEST(MapArenaBytecode, EveryWordIsReadOrWrittenByAPointerAndNotInTheFloor) {
+  expect_calls<map_arena_bpf>(kMapArena);
+  const auto code = ObjectCode::of_skeleton<map_arena_bpf>();
+  ASSERT_THAT(code, IsOk());
+  EXPECT_THAT(check_arena_accesses(*code, "arena_read", "floor_read", kLoadWord), IsOk());
+  EXPECT_THAT(check_arena_accesses(*code, "arena_write", "floor_write", kStoreWord), IsOk());
+  // Faults: the one taken for the other.
+  for (const int access : {kLoadWord, kStoreWord}) {
+    EXPECT_THAT(check_arena_accesses(*code, "floor_write", "arena_write", access),
+                ErrorIs(ErrorKind::kWrongResult, HasSubstr("casts")));
+  }
+  EXPECT_THAT(check_arena_accesses(*code, "arena_write", "floor_write", kLoadWord),
+              ErrorIs(ErrorKind::kWrongResult, HasSubstr("casts")));
+}
+
+// The floor calls what its subject calls once a pass, and no more.
+Calls calls_of_floor(const Program& program) {
+  return program.calls.contains(helper(BPF_FUNC_map_lookup_elem)) ? kCellOnly : Calls{};
+}
+
+TEST(MapContentionBytecode, OperationIsInTheSubjectAndNotInTheFloor) {
+  const auto code = ObjectCode::of_skeleton<map_contention_bpf>();
+  ASSERT_THAT(code, IsOk());
+  for (const Program& program : kMapContention) {
+    const std::string name = program.name;
+    EXPECT_THAT(check_calls(body_of(*code, "c_" + name), program.calls), IsOk());
+    EXPECT_THAT(check_calls(body_of(*code, "f_" + name), calls_of_floor(program)), IsOk());
+    if (program.calls == kCellOnly) continue;
+    EXPECT_THAT(check_calls(body_of(*code, "f_" + name), program.calls),
+                ErrorIs(ErrorKind::kWrongResult, HasSubstr("instead of")));
+  }
+}
+
+TEST(MapContentionBytecode, EachIncrementIsAnInstructionOfItsOwn) {
+  const auto code = ObjectCode::of_skeleton<map_contention_bpf>();
+  ASSERT_THAT(code, IsOk());
+  EXPECT_EQ(count_code(body_of(*code, "c_atomic"), kAtomicWord), kEach);
+  EXPECT_EQ(count_code(body_of(*code, "f_atomic"), kAtomicWord), 0u);
+  for (const char* const name : {"spin_lock", "res_spin_lock", "percpu"}) {
+    EXPECT_GE(count_code(body_of(*code, std::string("c_") + name), kStoreWord),
+              count_code(body_of(*code, std::string("f_") + name), kStoreWord) + kEach)
+        << name;
+  }
+}
+
+// The other CPU does the very same: its loop body is that of the measured program, or calls it.
+Result<void> check_rival(const ObjectCode& code, const std::string& own, const std::string& rival) {
+  const Function* const body = code.find(rival + "_body");
+  const Function* const program = code.find(rival);
+  if (body == nullptr || program == nullptr) return wrong_result("there is no " + rival);
+  if (calls_of(*program) != Calls{{helper(BPF_FUNC_loop), 1}}) {
+    return wrong_result(rival + " does not loop, or does more");
+  }
+  const Calls by_call = {{own + "_body", 1}};
+  return calls_of(*body) == by_call ? Result<void>{}
+                                    : check_calls(*body, calls_of(body_of(code, own)));
+}
+
+TEST(MapContentionBytecode, OtherCpuDoesTheSame) {
+  const auto code = ObjectCode::of_skeleton<map_contention_bpf>();
+  ASSERT_THAT(code, IsOk());
+  for (const Program& program : kMapContention) {
+    const std::string name = program.name;
+    EXPECT_THAT(check_rival(*code, "c_" + name, "r_" + name), IsOk());
+    EXPECT_THAT(check_rival(*code, "f_" + name, "g_" + name), IsOk());
+    if (program.calls == kCellOnly) continue;
+    EXPECT_THAT(check_rival(*code, "c_" + name, "g_" + name),
+                ErrorIs(ErrorKind::kWrongResult, HasSubstr("instead of")));
+  }
 }
 
 // The keys are read one by one in every program, or the floor would be a cheaper loop.

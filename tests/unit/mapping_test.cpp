@@ -30,6 +30,19 @@ TEST(Mapping, MemoryFileKeepsWhatItGaveBack) {
   EXPECT_EQ(memory->data()[4096], std::byte{7});
 }
 
+TEST(Mapping, BytesAreRoundedUpToWholePages) {
+  const std::size_t page = Mapping::whole_pages(1);
+  EXPECT_GE(page, 4096u);
+  EXPECT_EQ(Mapping::whole_pages(0), 0u);
+  EXPECT_EQ(Mapping::whole_pages(page), page);
+  EXPECT_EQ(Mapping::whole_pages(page + 1), 2 * page);
+}
+
+TEST(Mapping, WhatIsNoMapIsASystemError) {
+  EXPECT_THAT(Mapping::of_map(-1, 4096),
+              ErrorIs(ErrorKind::kSystem, ::testing::HasSubstr("of a map")));
+}
+
 TEST(Mapping, AdviceThatTheKernelDoesNotKnowIsAnError) {
   const Result<Mapping> memory = Mapping::anonymous(4096, 4096);
   ASSERT_THAT(memory, IsOk());
