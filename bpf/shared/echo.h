@@ -28,9 +28,9 @@ struct bpfmark_echo_counts {
 
 /* What becomes of a frame. */
 enum bpfmark_echo_verdict {
-  BPFMARK_ECHO_OTHER,      /* not a message of ours: let it pass */
+  BPFMARK_ECHO_OTHER,       /* not a message of ours: let it pass */
   BPFMARK_ECHO_ACKNOWLEDGE, /* a bare acknowledgement of our connection: to be dropped */
-  BPFMARK_ECHO_MESSAGE,    /* a message */
+  BPFMARK_ECHO_MESSAGE,     /* a message */
 };
 
 /* The order of bytes in packets; both sides of the boundary have it the same way. */
@@ -42,7 +42,8 @@ enum bpfmark_echo_verdict {
 #define bpfmark_be32(value) ((__be32)(value))
 #endif
 
-/* The timestamp option in the form in which TCP of Linux sends it, alone after two bytes of padding.
+/* The timestamp option in the form in which TCP of Linux sends it, alone after two bytes of
+ * padding.
  */
 struct bpfmark_tcp_timestamps {
   __be32 kind; /* 1, 1, 8, 10 */
@@ -114,7 +115,8 @@ BPFMARK_ALWAYS_INLINE enum bpfmark_echo_verdict bpfmark_echo_look(
       return BPFMARK_ECHO_OTHER;
     }
     /* A frame can be longer than what is in it. */
-    if (bpfmark_be16(ip->tot_len) == sizeof(*ip) + headers->tcp_words * 4) return BPFMARK_ECHO_ACKNOWLEDGE;
+    if (bpfmark_be16(ip->tot_len) == sizeof(*ip) + headers->tcp_words * 4)
+      return BPFMARK_ECHO_ACKNOWLEDGE;
     if ((void*)(message + 1) > end) return BPFMARK_ECHO_OTHER;
   } else {
     return BPFMARK_ECHO_OTHER;
@@ -128,7 +130,7 @@ BPFMARK_ALWAYS_INLINE __sum16 bpfmark_echo_checksum(__sum16 old, __be32 from, __
   __u32 sum = (__u16)~old;
 
   sum += (__u16)~from;
-  sum += (__u16)~(from >> 16);
+  sum += (__u16) ~(from >> 16);
   sum += (__u16)to;
   sum += to >> 16;
   sum = (sum & 0xffff) + (sum >> 16);
