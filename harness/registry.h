@@ -18,6 +18,7 @@ struct Case {
   std::string floor;               // what is subtracted, one line
   std::vector<std::string> needs;  // capabilities
   Suite suite = Suite::kDefault;
+  std::string ladder;  // the key whose values are laid side by side below the table; mostly none
   Plan plan;
   Loader load;
 };

@@ -44,10 +44,10 @@ Result<void> Ring::submit(unsigned completions, Wait wait, std::uint64_t patienc
   std::uint64_t deadline_ns = 0;  // read only once something has to be waited for
   while (true) {
     io_uring_cqe* first = nullptr;
-    const int done =
-        wait == Wait::kBusy
-            ? io_uring_submit_and_get_events(ring_.get())
-            : io_uring_submit_and_wait_timeout(ring_.get(), &first, completions, &patience, nullptr);
+    const int done = wait == Wait::kBusy
+                         ? io_uring_submit_and_get_events(ring_.get())
+                         : io_uring_submit_and_wait_timeout(ring_.get(), &first, completions,
+                                                            &patience, nullptr);
     if (ready() >= completions) return {};
     if (done == -EINTR && stop_signal() != 0) return interrupted();
     if (done < 0 && done != -EINTR && done != -ETIME) {

@@ -30,7 +30,7 @@ class Ring {
   io_uring_sqe* next_entry() const { return io_uring_get_sqe(ring_.get()); }
 
   // Submits what is there and waits until `completions` can be taken. Errors: kSystem, with
-  // ETIMEDOUT once they did not come for `patience_ns`.
+  // ETIMEDOUT once they did not come for `patience_ns`, or for twice that.
   Result<void> submit(unsigned completions, Wait wait, std::uint64_t patience_ns) const;
 
   // Completions that can be taken.
