@@ -29,6 +29,9 @@ void register_compute(Registry& registry, Capabilities& capabilities);
 void register_bound_check(Registry& registry);
 void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
+void register_load_floor(Registry& registry);
+void register_echo_rtt(Registry& registry, Capabilities& capabilities);
+void register_echo_open_loop(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -53,6 +56,9 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_bound_check(registry);
   register_scratch(registry);
   register_loop(registry);
+  register_load_floor(registry);
+  register_echo_rtt(registry, capabilities);
+  register_echo_open_loop(registry);
 }
 
 }  // namespace bpfmark
