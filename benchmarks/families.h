@@ -35,6 +35,9 @@ void register_bound_check(Registry& registry);
 void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
 void register_composite(Registry& registry);
+void register_load_floor(Registry& registry);
+void register_echo_rtt(Registry& registry, Capabilities& capabilities);
+void register_echo_open_loop(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -65,6 +68,9 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_scratch(registry);
   register_loop(registry);
   register_composite(registry);
+  register_load_floor(registry);
+  register_echo_rtt(registry, capabilities);
+  register_echo_open_loop(registry);
 }
 
 }  // namespace bpfmark

@@ -109,6 +109,25 @@ std::string table_aggregate(const std::string& name, double raw_ns, double floor
   return with_name(name, times(cell(raw_ns), cell(floor_ns), cell(net_ns)));
 }
 
+std::string table_ladder(const std::string& name, const std::vector<LadderStep>& steps,
+                         const std::string& unit) {
+  const double scale = per_ns(unit);
+  std::string text =
+      fmt::format("\n{}\n    net {}, and how much that is above the line before\n", name, unit);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const LadderStep& step = steps[i];
+    text += fmt::format("    {:<16} {:>{}}", step.value, number(step.net_ns * scale), kNumberWidth);
+    if (i > 0) {
+      text += fmt::format(
+          "  {:>12}  {}",
+          step.resolved() ? fmt::format("+{}", number(step.above_ns * scale)) : "not resolved",
+          range(step.above_interval, scale));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 std::string table_skip(const std::string& name, const Error& error) {
   return fmt::format("{}\n    skipped: {}\n", name, error.text());
 }

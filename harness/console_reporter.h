@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "harness/ladder_steps.h"
 #include "harness/measurement.h"
 #include "harness/result.h"
 
@@ -27,6 +29,10 @@ std::string table_findings(const Measurement& measurement, bool histograms);
 // A percentage is given as a fraction.
 std::string table_aggregate(const std::string& name, double raw_ns, double floor_ns, double net_ns,
                             bool percentage, const std::string& unit);
+
+// Below the table: cases that differ in one key alone, whose value in `name` is "*".
+std::string table_ladder(const std::string& name, const std::vector<LadderStep>& steps,
+                         const std::string& unit);
 
 std::string table_skip(const std::string& name, const Error& error);
 std::string table_failure(const std::string& name, const Error& error);

@@ -18,6 +18,7 @@ struct Case {
   std::string floor;               // what is subtracted, one line
   std::vector<std::string> needs;  // capabilities
   Suite suite = Suite::kDefault;
+  std::string ladder;  // the key whose values are laid side by side below the table; mostly none
   Plan plan;
   Loader load;
   // Of a composite: the cases that measure its operations one by one. Else empty.

@@ -11,10 +11,12 @@
 
 #include "harness/campaign.h"
 #include "harness/commands.h"
+#include "harness/console_reporter.h"
 #include "harness/gbench_compat.h"
 #include "harness/guards.h"
 #include "harness/identity.h"
 #include "harness/interrupt.h"
+#include "harness/ladder_steps.h"
 #include "harness/output_file.h"
 #include "harness/result_document.h"
 #include "harness/run_log.h"
@@ -169,6 +171,42 @@ void print_notes() {
   }
 }
 
+// The name with "*" for the value of the key, and that value; empty if it has no such key.
+std::pair<std::string, std::string> without_value(const std::string& name, const std::string& key) {
+  const std::string start = "/" + key + ":";
+  const std::size_t found = name.find(start);
+  if (key.empty() || found == std::string::npos) return {};
+  const std::size_t value = found + start.size();
+  const std::size_t end = std::min(name.find('/', value), name.size());
+  return {name.substr(0, value) + "*" + name.substr(end), name.substr(value, end - value)};
+}
+
+// All ladders of which at least two cases gave numbers, with the loads of all repetitions.
+void print_ladders(const std::vector<const Case*>& cases, const RunOptions& options,
+                   const RunLog& log) {
+  std::vector<std::pair<std::string, std::vector<LadderCase>>> ladders;
+  for (const Case* const c : cases) {
+    const auto [name, value] = without_value(c->name, c->ladder);
+    if (name.empty()) continue;
+    LadderCase rung{.value = value, .net_ns = {}};
+    for (int repetition = 0; repetition < options.repetitions; ++repetition) {
+      const RunLog::Outcome* const outcome = log.find(c->name, repetition);
+      if (outcome == nullptr || !*outcome) continue;
+      for (const LoadEstimate& load : (*outcome)->loads) rung.net_ns.push_back(load.net_ns);
+    }
+    const auto same = [&ladder_name = name](const auto& ladder) {
+      return ladder.first == ladder_name;
+    };
+    auto found = std::ranges::find_if(ladders, same);
+    if (found == ladders.end()) found = ladders.insert(found, {name, {}});
+    found->second.push_back(std::move(rung));
+  }
+  for (auto& [name, rungs] : ladders) {
+    const std::vector<LadderStep> steps = ladder_steps(std::move(rungs));
+    if (steps.size() > 1) fmt::print("{}", table_ladder(name, steps, options.time_unit));
+  }
+}
+
 void print_tally(const RunReporter::Tally& tally) {
   fmt::print(stderr, "{} numbers, {} skips, {} failures\n", tally.numbers, tally.skips,
              tally.failures);
@@ -217,7 +255,10 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
 
   if (options.format != OutputFormat::kConsole)
     fmt::print("{}", rendered(document, options.format));
-  if (options.format == OutputFormat::kConsole) print_tally(reporter.tally());
+  if (options.format == OutputFormat::kConsole) {
+    print_ladders(*selected, options, log);
+    print_tally(reporter.tally());
+  }
   if (!options.out_path.empty()) {
     if (Result<void> written =
             write_whole_file(options.out_path, rendered(document, options.out_format));

@@ -229,5 +229,20 @@ TEST(Probe, SaysForEachCapabilityWhetherItIsThereAndWhyNot) {
   for (const std::string& name : names_of(capabilities)) EXPECT_THAT(text.out, HasSubstr(name));
 }
 
+TEST(CommandLine, CasesThatDifferInTheHookStandSideBySideBelowTheTable) {
+  BPFMARK_NEEDS_BPF();
+  const ProcessResult result =
+      run_bench({"--benchmark_dry_run",
+                 "--benchmark_filter=echo_rtt/proto:udp/hook:(tc_clsact|xdp_generic)/payload:13/"
+                 "think_us:0/wakeup:blocking"});
+  ASSERT_THAT(result, ExitsWith(0));
+  const std::size_t ladder =
+      result.out.find("echo_rtt/proto:udp/hook:*/payload:13/think_us:0/wakeup:blocking/cpu:same\n");
+  ASSERT_NE(ladder, std::string::npos) << result.out;
+  for (const char* const hook : {"tc_clsact ", "xdp_generic "}) {
+    EXPECT_NE(result.out.find(hook, ladder), std::string::npos) << hook;
+  }
+}
+
 }  // namespace
 }  // namespace bpfmark

@@ -188,7 +188,8 @@ TEST_P(KilledIn, LeavesNoProgramAndNoProcess) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Family, KilledIn,
-                         ::testing::Values("process_lifecycle/op:fork_exec/probe:exec",
+                         ::testing::Values("echo_rtt/proto:udp/hook:(tc_clsact|xdp_native|af_xdp)",
+                                           "process_lifecycle/op:fork_exec/probe:exec",
                                            "process_lifecycle/op:fork_touch_exit/probe:fork",
                                            "page_fault/kind:anon/probe:page_fault",
                                            "event_latency/channel:ringbuf/wakeup:each",

@@ -280,6 +280,7 @@ TEST(GoldenFields, OfTheResultFile) {
       parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
                         "hook_entry/type:tc/body:counter|compute/kernel:fib/for:host_o2/n:80|"
                         "composite/first:ktime/second:array|"
+                        "echo_rtt/proto:udp/hook:tcx/payload:13/think_us:0/wakeup:busy/cpu:same|"
                         "syscall_overhead/call:getppid/hook:tp/body:counter|"
                         "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
                         "--keep-rounds", "--label=golden", "--order-seed=7", "--loads=12",

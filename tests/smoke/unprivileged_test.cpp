@@ -29,6 +29,7 @@ TEST(Unprivileged, CasesAreSkippedNamingWhatIsNotPermittedAndTheRunIsGood) {
               AllOf(Contains("clock/read:user_monotonic"),
                     Contains("process_lifecycle/op:fork_exit/probe:none"),
                     Each(AnyOf("clock/read:user_monotonic", "histogram/record:user",
+                               "load_floor/op:nop/wakeup:blocking",
                                MatchesRegex("(process_lifecycle|page_fault)/.*/probe:none"),
                                MatchesRegex("compute/.*/for:host_.*"),
                                MatchesRegex("copy/.*/by:host_.*")))));

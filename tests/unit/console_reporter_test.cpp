@@ -190,5 +190,24 @@ TEST(Table, AFailureIsNotToBeOverlooked) {
   EXPECT_EQ(table_failure("a/b", Error{.what = "7 hits of 8"}), "a/b\n    FAILED: 7 hits of 8\n");
 }
 
+TEST(Table, LadderSaysWhatEachStepIsAboveTheLast) {
+  const std::string ladder =
+      table_ladder("echo_rtt/hook:*",
+                   {{.value = "tcx", .net_ns = 1012.3},
+                    {.value = "xdp", .net_ns = 1030, .above_ns = 18, .above_interval = {{12, 24}}},
+                    {.value = "af_xdp", .net_ns = 1031, .above_ns = 1, .above_interval = {{-3, 4}}},
+                    {.value = "socket", .net_ns = 4000, .above_ns = 2969}},
+                   "us");
+  const std::vector<std::string> lines = lines_of(ladder);
+  ASSERT_THAT(lines, SizeIs(7));
+  EXPECT_EQ(lines[1], "echo_rtt/hook:*");
+  EXPECT_THAT(lines[2], HasSubstr("net us"));
+  EXPECT_THAT(cells_of(lines[3]), ElementsAre("tcx", "1.012"));
+  EXPECT_THAT(cells_of(lines[4]), ElementsAre("xdp", "1.030", "+0.018", "0.012", "..", "0.024"));
+  EXPECT_THAT(cells_of(lines[5]),
+              ElementsAre("af_xdp", "1.031", "not", "resolved", "-0.003", "..", "0.004"));
+  EXPECT_THAT(cells_of(lines[6]), ElementsAre("socket", "4.000", "not", "resolved", "-"));
+}
+
 }  // namespace
 }  // namespace bpfmark
