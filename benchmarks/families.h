@@ -29,6 +29,8 @@ void register_compute(Registry& registry, Capabilities& capabilities);
 void register_bound_check(Registry& registry);
 void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
+void register_drop(Registry& registry, Capabilities& capabilities);
+void register_packet_sender(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -53,6 +55,8 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_bound_check(registry);
   register_scratch(registry);
   register_loop(registry);
+  register_drop(registry, capabilities);
+  register_packet_sender(registry);
 }
 
 }  // namespace bpfmark
