@@ -31,6 +31,7 @@ void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
 void register_drop(Registry& registry, Capabilities& capabilities);
 void register_packet_sender(Registry& registry);
+void register_map_under_traffic(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -57,6 +58,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_loop(registry);
   register_drop(registry, capabilities);
   register_packet_sender(registry);
+  register_map_under_traffic(registry);
 }
 
 }  // namespace bpfmark
