@@ -33,6 +33,7 @@ void register_drop(Registry& registry, Capabilities& capabilities);
 void register_packet_sender(Registry& registry);
 void register_map_under_traffic(Registry& registry);
 void register_time_to_hook(Registry& registry, Capabilities& capabilities);
+void register_tcp_connect(Registry& registry, Capabilities& capabilities);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -61,6 +62,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_packet_sender(registry);
   register_map_under_traffic(registry);
   register_time_to_hook(registry, capabilities);
+  register_tcp_connect(registry, capabilities);
 }
 
 }  // namespace bpfmark
