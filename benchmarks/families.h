@@ -34,6 +34,7 @@ void register_packet_sender(Registry& registry);
 void register_map_under_traffic(Registry& registry);
 void register_time_to_hook(Registry& registry, Capabilities& capabilities);
 void register_tcp_connect(Registry& registry, Capabilities& capabilities);
+void register_packet_size(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -63,6 +64,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_map_under_traffic(registry);
   register_time_to_hook(registry, capabilities);
   register_tcp_connect(registry, capabilities);
+  register_packet_size(registry);
 }
 
 }  // namespace bpfmark
