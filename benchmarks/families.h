@@ -35,6 +35,7 @@ void register_map_under_traffic(Registry& registry);
 void register_time_to_hook(Registry& registry, Capabilities& capabilities);
 void register_tcp_connect(Registry& registry, Capabilities& capabilities);
 void register_packet_size(Registry& registry);
+void register_passthrough(Registry& registry, Capabilities& capabilities);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -65,6 +66,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_time_to_hook(registry, capabilities);
   register_tcp_connect(registry, capabilities);
   register_packet_size(registry);
+  register_passthrough(registry, capabilities);
 }
 
 }  // namespace bpfmark

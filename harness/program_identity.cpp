@@ -48,4 +48,10 @@ Result<std::uint64_t> program_run_count(int prog_fd) {
   return info->run_cnt;
 }
 
+Result<std::uint64_t> program_run_time_ns(int prog_fd) {
+  const Result<bpf_prog_info> info = program_info(prog_fd);
+  if (!info) return std::unexpected(info.error());
+  return info->run_time_ns;
+}
+
 }  // namespace bpfmark

@@ -19,4 +19,7 @@ std::vector<ProgramIdentity> identify_pair(int subject_fd, int floor_fd);
 // How often the program ran since BPF statistics were switched on. Errors: kSystem.
 Result<std::uint64_t> program_run_count(int prog_fd);
 
+// And how long, by the kernel's own clock readings. Errors: kSystem.
+Result<std::uint64_t> program_run_time_ns(int prog_fd);
+
 }  // namespace bpfmark
