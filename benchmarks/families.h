@@ -36,6 +36,7 @@ void register_time_to_hook(Registry& registry, Capabilities& capabilities);
 void register_tcp_connect(Registry& registry, Capabilities& capabilities);
 void register_packet_size(Registry& registry);
 void register_passthrough(Registry& registry, Capabilities& capabilities);
+void register_batching(Registry& registry, Capabilities& capabilities);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -67,6 +68,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_tcp_connect(registry, capabilities);
   register_packet_size(registry);
   register_passthrough(registry, capabilities);
+  register_batching(registry, capabilities);
 }
 
 }  // namespace bpfmark
