@@ -37,6 +37,7 @@ void register_tcp_connect(Registry& registry, Capabilities& capabilities);
 void register_packet_size(Registry& registry);
 void register_passthrough(Registry& registry, Capabilities& capabilities);
 void register_batching(Registry& registry, Capabilities& capabilities);
+void register_interference(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -69,6 +70,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_packet_size(registry);
   register_passthrough(registry, capabilities);
   register_batching(registry, capabilities);
+  register_interference(registry);
 }
 
 }  // namespace bpfmark
