@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         a request (a datagram of 512 bytes, of which the server wants a digest) that a
-// program at XDP
-//                   or TC digests and joins with others, so that the server gets n as one datagram.
+//                   program at XDP or TC digests and joins with others, so that the server gets
+//                   n as one datagram.
 // Timed region:     a batch of requests, from the first one that is sent to the server's last
 //                   digest, user-space clock; all on one CPU.
 // Floor:            the same requests, each delivered to the server, which digests it itself: the
-// net
-//                   is what joining costs or saves. For hook:socket, which is that server, the
+//                   net is what joining costs or saves. For hook:socket, which is that server, the
 //                   frames thrown away.
 // Does not measure: replies; how long a request waits for those that it is joined with.
 #include <fmt/format.h>
@@ -81,11 +80,8 @@ class JoinLoad : public TrafficLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    if (hook_.program == nullptr) return programs;
-    const int fd = bpf_program__fd((*skeleton_)->progs.*hook_.program);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    if (hook_.program == nullptr) return {};
+    return identify_subject(bpf_program__fd((*skeleton_)->progs.*hook_.program));
   }
 
  protected:

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         one packet on its way over a pair of devices to the hook that drops it: XDP in
 //                   the driver or behind it, TC, SK_SKB, or the read of a UDP server.
-// Timed region:     a batch of packets of 60 bytes in 1024 flows, from the first one that is sent
-// to
+// Timed region:     a batch of packets of 60 bytes in 1024 flows, from the first one sent to
 //                   the arrival of the last, user-space clock; source and drop share a CPU.
 // Floor:            the same work of the source, with the packets thrown away at once.
 // Does not measure: a network card: frames cross from one device to the other as pointers. What
@@ -54,11 +53,8 @@ class DropLoad : public TrafficLoad {
                                                     const SourceMaker& make_source);
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    if (hook_.program == nullptr) return programs;
-    const int fd = bpf_program__fd(skeleton_->progs.*hook_.program);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    if (hook_.program == nullptr) return {};
+    return identify_subject(bpf_program__fd(skeleton_->progs.*hook_.program));
   }
 
  protected:

@@ -13,7 +13,6 @@
 #include "fixtures/cgroup.h"
 #include "fixtures/device_hook.h"
 #include "fixtures/skeleton.h"
-#include "harness/program_identity.h"
 #include "passthrough.skel.h"
 
 namespace bpfmark {
@@ -176,13 +175,6 @@ Result<std::unique_ptr<HookSwitch>> HookSwitch::create(LiveHook hook) {
     cgroup.emplace(std::move(*made));
   }
   return std::make_unique<ProgramSwitch>(hook, std::move(*skeleton), program, std::move(cgroup));
-}
-
-std::vector<ProgramIdentity> HookSwitch::programs() const {
-  std::vector<ProgramIdentity> programs;
-  if (program_fd() < 0) return programs;
-  if (auto known = identify_program(program_fd(), "subject")) programs.push_back(*known);
-  return programs;
 }
 
 }  // namespace bpfmark

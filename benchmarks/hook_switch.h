@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "fixtures/veth_pair.h"
-#include "harness/measurement.h"
 #include "harness/result.h"
 
 namespace bpfmark {
@@ -53,8 +51,6 @@ class HookSwitch {
 
   // -1 where there is none.
   virtual int program_fd() const = 0;
-
-  std::vector<ProgramIdentity> programs() const;
 };
 
 }  // namespace bpfmark

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         the echo latency of a UDP flow (the victim) while another flow on the same
-// queue
-//                   (the aggressor) burns a number of steps a packet, in XDP or in user space
+//                   queue (the aggressor) burns a number of steps a packet, in XDP or in user space
 //                   (Figures 15, 16).
 // Timed region:     from the send of a message to the receipt of its echo, client and server of the
 //                   victim being one thread that polls; summed over a batch. Closed loop, with a
 //                   pause between messages.
 // Floor:            the same with the aggressor silent.
 // Does not measure: wake-ups; queues that several CPUs share in hardware. The aggressor is on
-// another
-//                   CPU, and whichever CPU polls the device handles the packets of both.
+//                   another CPU, and whichever CPU polls the device handles the packets of both.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -236,10 +234,7 @@ class InterferenceLoad : public PairedLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    const int fd = bpf_program__fd(skeleton_->progs.interfere);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    return identify_subject(bpf_program__fd(skeleton_->progs.interfere));
   }
 
  private:

@@ -123,10 +123,7 @@ class FlowLoad : public TrafficLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    const int fd = bpf_program__fd(skeleton_->progs.*table_.program);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    return identify_subject(bpf_program__fd(skeleton_->progs.*table_.program));
   }
 
  protected:

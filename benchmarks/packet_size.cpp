@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         a datagram of 1458 bytes that XDP in the driver cuts to a size from a map, on
-// its
-//                   way to the socket of a server that counts (Figure 10).
+//                   its way to the socket of a server that counts (Figure 10).
 // Timed region:     a batch of datagrams, from the first one that is sent to the read of the last,
 //                   user-space clock; all on one CPU.
-// Floor:            the same datagrams, which the program lets pass whole. The net
-// is
+// Floor:            the same datagrams, which the program lets pass whole. The net is
 //                   what cutting costs or saves; of 1458 bytes it is the work of cutting nothing.
 // Does not measure: a network card, which had to receive the whole datagram all the same.
 #include <bpf/bpf.h>
@@ -42,10 +40,7 @@ class SizeLoad : public TrafficLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    const int fd = bpf_program__fd(skeleton_->progs.size_cut);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    return identify_subject(bpf_program__fd(skeleton_->progs.size_cut));
   }
 
  protected:

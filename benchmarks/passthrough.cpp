@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         what the smallest program at a hook costs traffic that passes it on its way to
-// a
-//                   server: TCP over 1 and 48 connections (Table 2), and UDP to a server that drops
-//                   (passthrough); and the hook itself, entered by live packets (hook_entry_live).
+//                   a server: TCP over 1 and 48 connections (Table 2), and UDP to a server that
+//                   drops (passthrough); and the hook itself, entered by live packets
+//                   (hook_entry_live).
 // Timed region:     TCP: blocks written by the client and read by the server in turn; UDP: a batch
 //                   of datagrams, from the first one that is sent to the read of the last.
 //                   User-space clock; client and server share a thread.
@@ -77,7 +77,9 @@ class UdpPassLoad : public TrafficLoad {
     return {};
   }
 
-  std::vector<ProgramIdentity> programs() const override { return hook_->programs(); }
+  std::vector<ProgramIdentity> programs() const override {
+    return identify_subject(hook_->program_fd());
+  }
 
  protected:
   bool reaches(Arm arm) const override {
@@ -183,7 +185,9 @@ class TcpPassLoad : public PairedLoad {
     return {};
   }
 
-  std::vector<ProgramIdentity> programs() const override { return hook_->programs(); }
+  std::vector<ProgramIdentity> programs() const override {
+    return identify_subject(hook_->program_fd());
+  }
 
  private:
   TcpPassLoad(LiveHook kind, VethPair pair, std::unique_ptr<HookSwitch> hook)

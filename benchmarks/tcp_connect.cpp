@@ -115,11 +115,8 @@ class ConnectLoad : public PairedLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
-    if (hook_.program == nullptr) return programs;
-    const int fd = bpf_program__fd((*skeleton_)->progs.*hook_.program);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    if (hook_.program == nullptr) return {};
+    return identify_subject(bpf_program__fd((*skeleton_)->progs.*hook_.program));
   }
 
  private:

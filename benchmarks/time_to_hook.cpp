@@ -4,9 +4,8 @@
 // Timed region:     from bpf_ktime_get_ns() in XDP, which goes along in the payload, to the same
 //                   clock where the packet is looked at. One packet at a time (closed loop), all on
 //                   one CPU. The time of a batch is the sum over its packets.
-// Floor:            the clock pair: XDP reads the clock a second time at once, and drops the
-// packet. Does not measure: the way from a network card to XDP; the wake-up of a reader that
-// sleeps, for the
+// Floor:            the clock pair: XDP reads the clock again at once, and drops the packet.
+// Does not measure: the way from a network card to XDP; the wake-up of a reader that sleeps: the
 //                   sender itself reads the sockets once its call has returned, which is in the
 //                   time.
 #include <fmt/format.h>
@@ -94,11 +93,8 @@ class TransitLoad : public TrafficLoad {
   }
 
   std::vector<ProgramIdentity> programs() const override {
-    std::vector<ProgramIdentity> programs;
     const ProgramSlot subject = to_.program != nullptr ? to_.program : to_.begin;
-    const int fd = bpf_program__fd(skeleton_->progs.*subject);
-    if (auto known = identify_program(fd, "subject")) programs.push_back(*known);
-    return programs;
+    return identify_subject(bpf_program__fd(skeleton_->progs.*subject));
   }
 
  protected:
