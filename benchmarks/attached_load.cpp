@@ -131,17 +131,6 @@ class BareLoad : public PairedLoad {
   std::unique_ptr<HookDriver> driver_;
 };
 
-Support support_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::kAbsent:
-      return Support::kAbsent;
-    case ErrorKind::kNotPermitted:
-      return Support::kNotPermitted;
-    default:
-      return Support::kUnknown;
-  }
-}
-
 }  // namespace
 
 Result<std::unique_ptr<PairedLoad>> load_attached(const AttachedCase& attached) {

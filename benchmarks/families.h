@@ -38,6 +38,15 @@ void register_composite(Registry& registry);
 void register_load_floor(Registry& registry);
 void register_echo_rtt(Registry& registry, Capabilities& capabilities);
 void register_echo_open_loop(Registry& registry);
+void register_drop(Registry& registry, Capabilities& capabilities);
+void register_packet_sender(Registry& registry);
+void register_map_under_traffic(Registry& registry);
+void register_time_to_hook(Registry& registry, Capabilities& capabilities);
+void register_tcp_connect(Registry& registry, Capabilities& capabilities);
+void register_packet_size(Registry& registry);
+void register_passthrough(Registry& registry, Capabilities& capabilities);
+void register_batching(Registry& registry, Capabilities& capabilities);
+void register_interference(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -71,6 +80,15 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_load_floor(registry);
   register_echo_rtt(registry, capabilities);
   register_echo_open_loop(registry);
+  register_drop(registry, capabilities);
+  register_packet_sender(registry);
+  register_map_under_traffic(registry);
+  register_time_to_hook(registry, capabilities);
+  register_tcp_connect(registry, capabilities);
+  register_packet_size(registry);
+  register_passthrough(registry, capabilities);
+  register_batching(registry, capabilities);
+  register_interference(registry);
 }
 
 }  // namespace bpfmark

@@ -74,6 +74,17 @@ const char* support_name(Support support) {
   return "unknown";
 }
 
+Support support_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kAbsent:
+      return Support::kAbsent;
+    case ErrorKind::kNotPermitted:
+      return Support::kNotPermitted;
+    default:
+      return Support::kUnknown;
+  }
+}
+
 ProbeResult classify(const Result<void>& outcome, const std::string& first_kernel,
                      const std::string& config) {
   if (outcome) return {Support::kSupported, "", ""};

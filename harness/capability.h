@@ -50,6 +50,9 @@ class Capabilities {
 // "supported", "absent", "not permitted", "unknown".
 const char* support_name(Support support);
 
+// What a typed skip says about the capability; of other errors nothing is known.
+Support support_of(ErrorKind kind);
+
 // Reads the outcome of loading or running something: EPERM is a refusal, the codes by which bpf(2)
 // says "I know no such thing" are absence, anything else is unknown (EACCES too: it is how the
 // verifier rejects a faulty program).

@@ -2,6 +2,7 @@
 #include "harness/key_stream.h"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace bpfmark {
@@ -18,11 +19,14 @@ std::uint32_t spread(std::uint32_t rank, std::uint32_t entries) {
 // libraries.
 double unit(std::mt19937_64& generator) { return static_cast<double>(generator() >> 11) * 0x1p-53; }
 
-std::vector<std::uint32_t> draw_zipf(std::uint32_t entries, std::uint32_t length) {
+}  // namespace
+
+std::vector<std::uint32_t> draw_zipf_keys(std::uint32_t entries, std::uint32_t length,
+                                          double exponent) {
   std::vector<double> cumulative(entries);
   double total = 0;
   for (std::uint32_t rank = 0; rank < entries; ++rank)
-    cumulative[rank] = total += 1.0 / (rank + 1.0);
+    cumulative[rank] = total += 1.0 / std::pow(rank + 1.0, exponent);
   std::mt19937_64 generator(kSeed);
   std::vector<std::uint32_t> keys(length);
   for (std::uint32_t& key : keys) {
@@ -32,8 +36,6 @@ std::vector<std::uint32_t> draw_zipf(std::uint32_t entries, std::uint32_t length
   }
   return keys;
 }
-
-}  // namespace
 
 const char* key_pattern_name(KeyPattern pattern) {
   switch (pattern) {
@@ -51,7 +53,7 @@ const char* key_pattern_name(KeyPattern pattern) {
 
 std::vector<std::uint32_t> draw_keys(KeyPattern pattern, std::uint32_t entries,
                                      std::uint32_t length) {
-  if (pattern == KeyPattern::kZipf) return draw_zipf(entries, length);
+  if (pattern == KeyPattern::kZipf) return draw_zipf_keys(entries, length, 1);
   std::vector<std::uint32_t> keys(length, entries / 2);
   if (pattern == KeyPattern::kSequential) {
     for (std::uint32_t i = 0; i < length; ++i) keys[i] = i % entries;

@@ -23,6 +23,11 @@ const char* key_pattern_name(KeyPattern pattern);
 std::vector<std::uint32_t> draw_keys(KeyPattern pattern, std::uint32_t entries,
                                      std::uint32_t length);
 
+// The same for any exponent: probability proportional to 1/k^exponent, and with 0 all equally
+// likely.
+std::vector<std::uint32_t> draw_zipf_keys(std::uint32_t entries, std::uint32_t length,
+                                          double exponent);
+
 // Sums over windows of a stream that wraps, in constant time and modulo 2^64: what a batch that
 // reads `value_of(key)` for each key must have added up.
 class WindowSums {

@@ -42,10 +42,23 @@ std::vector<ProgramIdentity> identify_pair(int subject_fd, int floor_fd) {
   return programs;
 }
 
+std::vector<ProgramIdentity> identify_subject(int subject_fd) {
+  std::vector<ProgramIdentity> programs;
+  if (subject_fd < 0) return programs;
+  if (auto known = identify_program(subject_fd, "subject")) programs.push_back(std::move(*known));
+  return programs;
+}
+
 Result<std::uint64_t> program_run_count(int prog_fd) {
   const Result<bpf_prog_info> info = program_info(prog_fd);
   if (!info) return std::unexpected(info.error());
   return info->run_cnt;
+}
+
+Result<std::uint64_t> program_run_time_ns(int prog_fd) {
+  const Result<bpf_prog_info> info = program_info(prog_fd);
+  if (!info) return std::unexpected(info.error());
+  return info->run_time_ns;
 }
 
 }  // namespace bpfmark

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstring>
 
+#include "harness/udp_frame.h"
+
 namespace bpfmark {
 namespace {
 

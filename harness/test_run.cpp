@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "harness/test_run.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/ip.h>
-#include <linux/udp.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "harness/clock.h"
 #include "harness/interrupt.h"
@@ -47,30 +41,6 @@ Result<TestRunOutcome> TestRun::run(std::uint32_t repeat) const {
     }
     ++outcome.restarts;
   }
-}
-
-std::vector<std::byte> udp_frame(std::size_t bytes) {
-  struct [[gnu::packed]] Headers {
-    ethhdr ethernet;
-    iphdr ip;
-    udphdr udp;
-  };
-  bytes = std::max(bytes, sizeof(Headers));
-  Headers headers{};
-  headers.ethernet.h_proto = htons(ETH_P_IP);
-  headers.ip.version = 4;
-  headers.ip.ihl = 5;
-  headers.ip.ttl = 64;
-  headers.ip.protocol = IPPROTO_UDP;
-  headers.ip.tot_len = htons(static_cast<std::uint16_t>(bytes - sizeof(ethhdr)));
-  headers.ip.saddr = htonl(INADDR_LOOPBACK);
-  headers.ip.daddr = htonl(INADDR_LOOPBACK);
-  headers.udp.source = htons(1024);
-  headers.udp.dest = htons(9);
-  headers.udp.len = htons(static_cast<std::uint16_t>(bytes - sizeof(ethhdr) - sizeof(iphdr)));
-  std::vector<std::byte> frame(bytes);
-  std::memcpy(frame.data(), &headers, sizeof(headers));
-  return frame;
 }
 
 }  // namespace bpfmark

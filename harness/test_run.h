@@ -13,7 +13,7 @@ namespace bpfmark {
 struct TestRunInput {
   std::vector<std::byte> packet;   // empty: no data
   std::vector<std::byte> context;  // empty: no context
-  std::uint32_t flags = 0;
+  std::uint32_t flags = 0;         // BPF_F_TEST_...
 };
 
 struct TestRunOutcome {
@@ -41,8 +41,5 @@ class TestRun {
   int prog_fd_;
   TestRunInput input_;
 };
-
-// A minimal Ethernet + IPv4 + UDP frame of `bytes` (at least 42), as a packet for a test-run.
-std::vector<std::byte> udp_frame(std::size_t bytes);
 
 }  // namespace bpfmark

@@ -193,7 +193,9 @@ INSTANTIATE_TEST_SUITE_P(Family, KilledIn,
                                            "process_lifecycle/op:fork_touch_exit/probe:fork",
                                            "page_fault/kind:anon/probe:page_fault",
                                            "event_latency/channel:ringbuf/wakeup:each",
-                                           "syscall_latency/call:execve/monitor:tp_ringbuf"),
+                                           "interference/aggressor:xdp/steps:1000$",
+                                           "syscall_latency/call:execve/monitor:tp_ringbuf",
+                                           "time_to_hook/from:xdp/to:cgroup_skb"),
                          [](const auto& filter) {
                            std::string name = filter.param;
                            std::ranges::replace_if(

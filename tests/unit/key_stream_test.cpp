@@ -110,6 +110,27 @@ TEST(DrawKeys, ZipfFollowsItsDistribution) {
   EXPECT_NEAR(counts[0], 2.0 * counts[1], 0.02 * counts[0]);
 }
 
+TEST(DrawZipfKeys, FollowTheirDistributionForEveryExponent) {
+  for (const double exponent : {0.0, 0.5, 1.5, 2.0}) {
+    SCOPED_TRACE(exponent);
+    auto counts = counts_by_key(draw_zipf_keys(kEntries, kLength, exponent));
+    std::ranges::sort(counts, std::greater());
+    double total = 0;
+    for (std::uint32_t rank = 1; rank <= kEntries; ++rank) total += std::pow(rank, -exponent);
+    double theory = 0, drawn = 0;
+    for (std::uint32_t rank = 1; rank <= kEntries; ++rank) {
+      theory += std::pow(rank, -exponent) / total;
+      drawn += static_cast<double>(counts[rank - 1]) / kLength;
+      // Sorting lifts the head of an even distribution by the luck of the draw.
+      ASSERT_NEAR(drawn, theory, 0.02) << "the " << rank << " most frequent keys";
+    }
+  }
+}
+
+TEST(DrawZipfKeys, WithExponentOneAreThePattern) {
+  EXPECT_EQ(draw_zipf_keys(kEntries, 5000, 1), draw_keys(KeyPattern::kZipf, kEntries, 5000));
+}
+
 TEST(DrawKeys, ZipfSpreadsItsFrequentKeys) {
   const auto counts = counts_by_key(draw_keys(KeyPattern::kZipf, kEntries, kLength));
   std::vector<int> keys(kEntries);

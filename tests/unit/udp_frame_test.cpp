@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "harness/udp_frame.h"
+
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +13,6 @@
 #include <vector>
 
 #include "harness/program_type.h"
-#include "harness/test_run.h"
 
 namespace bpfmark {
 namespace {
@@ -74,6 +75,29 @@ TEST(UdpFrame, CarriesZeroesBehindItsHeaders) {
   const auto frame = udp_frame(100);
   EXPECT_TRUE(std::all_of(frame.begin() + kSmallest, frame.end(),
                           [](std::byte byte) { return byte == std::byte{0}; }));
+}
+
+TEST(UdpFrame, OnARouteStatesItAndAChecksumThatVerifies) {
+  const UdpRoute route = {.source_mac = {2, 0, 0, 0, 0, 1},
+                          .destination_mac = {2, 0, 0, 0, 0, 2},
+                          .source = {.s_addr = htonl(0xC6120001)},
+                          .destination = {.s_addr = htonl(0xC6130001)},
+                          .source_port = 1025,
+                          .destination_port = 8080};
+  const auto frame = udp_frame(60, route);
+  ASSERT_EQ(frame.size(), 60u);
+  const auto ethernet = read_at<ethhdr>(frame, 0);
+  const auto ip = read_at<iphdr>(frame, sizeof(ethhdr));
+  const auto udp = read_at<udphdr>(frame, sizeof(ethhdr) + sizeof(iphdr));
+  EXPECT_EQ(ethernet.h_source[5], 1);
+  EXPECT_EQ(ethernet.h_dest[5], 2);
+  EXPECT_EQ(ntohl(ip.saddr), 0xC6120001u);
+  EXPECT_EQ(ntohl(ip.daddr), 0xC6130001u);
+  EXPECT_EQ(ntohs(udp.source), 1025);
+  EXPECT_EQ(ntohs(udp.dest), 8080);
+  EXPECT_EQ(udp.check, 0) << "none";
+  EXPECT_NE(ip.check, 0);
+  EXPECT_EQ(checksum(ip), 0);
 }
 
 TEST(ProgramTypes, AreSortedByNameAndFoundByIt) {
