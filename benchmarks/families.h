@@ -16,6 +16,7 @@ void register_syscall_overhead(Registry& registry);
 void register_process_lifecycle(Registry& registry, Capabilities& capabilities);
 void register_page_fault(Registry& registry, Capabilities& capabilities);
 void register_event_latency(Registry& registry, Capabilities& capabilities);
+void register_channel(Registry& registry, Capabilities& capabilities);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
 void register_syscall_latency(Registry& registry, Capabilities& capabilities);
@@ -40,6 +41,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_process_lifecycle(registry, capabilities);
   register_page_fault(registry, capabilities);
   register_event_latency(registry, capabilities);
+  register_channel(registry, capabilities);
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
   register_syscall_latency(registry, capabilities);
