@@ -30,6 +30,10 @@ void register_compute(Registry& registry, Capabilities& capabilities);
 void register_bound_check(Registry& registry);
 void register_scratch(Registry& registry);
 void register_loop(Registry& registry);
+void register_lifecycle_program(Registry& registry, Capabilities& capabilities);
+void register_lifecycle_attach(Registry& registry, Capabilities& capabilities);
+void register_lifecycle_map(Registry& registry);
+void register_lifecycle_object(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -55,6 +59,10 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_bound_check(registry);
   register_scratch(registry);
   register_loop(registry);
+  register_lifecycle_program(registry, capabilities);
+  register_lifecycle_attach(registry, capabilities);
+  register_lifecycle_map(registry);
+  register_lifecycle_object(registry);
 }
 
 }  // namespace bpfmark
