@@ -413,6 +413,15 @@ Result<std::unique_ptr<PairedLoad>> load_route(const Route& route, const std::ve
   return load;
 }
 
+// A batch is several times what the channel holds. A wake-up for each record takes microseconds.
+Plan plan_of(const Route& route) {
+  const bool wakes_each =
+      route.channel == &kPerfbuf ? !route.wake_up->polled : route.wake_up == &kForced;
+  return {.ops_per_batch = 4 * BPFMARK_CHANNEL_SLOTS,
+          .rounds = wakes_each ? 3 : 8,
+          .loads = wakes_each ? 8 : 12};
+}
+
 ProbeResult probe_channel(const Channel& channel) {
   const Route route = {&channel, &kNone, 16, 1, false};
   Result<void> outcome;
@@ -471,7 +480,7 @@ void register_channel(Registry& registry, Capabilities& capabilities) {
          .floor = "the same records, put together and sent nowhere",
          .needs = std::move(needs),
          .suite = route.suite,
-         .plan = {.ops_per_batch = 4 * BPFMARK_CHANNEL_SLOTS, .rounds = 8, .loads = 12},
+         .plan = plan_of(route),
          .load = [route, cpus] { return load_route(route, cpus); }});
   }
 }
