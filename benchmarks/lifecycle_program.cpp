@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         BPF_PROG_LOAD of programs of a known shape and length, the parts of it that the
 //                   kernel lets one tell apart, and letting go of the program.
-// Timed region:     load: the whole system call. verify: the same call for the same program with an
-//                   instruction before its end that the verifier refuses, after it has walked
-//                   through all others; so nothing is fixed up, compiled or installed. unload:
-//                   close() of the only descriptor.
-// Floor:            load, verify, unload: two readings of the clock. install: the subject is load,
-//                   the floor is verify, and net is what comes after verification: fix-ups, JIT,
-//                   a name for the debugger, the descriptor.
+// Timed region:     load: the whole system call. verify: the same call for the same program but for
+//                   one instruction, which the verifier refuses after it has walked through all
+//                   others; so nothing is fixed up, compiled or installed. unload: close() of the
+//                   only descriptor.
+// Floor:            two readings of the clock. What comes after verification (fix-ups, JIT, a name
+// for
+//                   the debugger, the descriptor) is load less verify: in one case the two would
+//                   disturb each other, for the kernel frees what was loaded some time later.
 // Does not measure: libbpf's work on an object (lifecycle/op:object_* does); what the kernel frees
 //                   after close() has returned, when a grace period has passed.
 #include <bpf/bpf.h>
@@ -47,11 +48,15 @@ constexpr bpf_insn kExit = make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 // Of a register that was never written: the verifier's own complaint.
 constexpr bpf_insn kRefused = make(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_0, BPF_REG_9, 0, 0);
 
+// The length of the packet, and one that no packet here has.
+constexpr bpf_insn kLength = make(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, 0, 0);
+constexpr int kLongest = 0x7fff;
+
 constexpr bpf_insn set_result(int value) {
   return make(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, value);
 }
 
-// --- programs without their end; each returns `n` in register 0
+// --- bodies of programs; each leaves `n` in register 0
 
 // n additions, one after the other.
 Code straight(int n) {
@@ -64,8 +69,8 @@ Code straight(int n) {
 Code branches(int n) {
   Code code = {set_result(0)};
   for (int i = 0; i < n; ++i) {
-    code.push_back(make(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, 0, 0));
-    code.push_back(make(BPF_JMP | BPF_JGT | BPF_K, BPF_REG_2, 0, 1, 0x7fff));
+    code.push_back(kLength);
+    code.push_back(make(BPF_JMP | BPF_JGT | BPF_K, BPF_REG_2, 0, 1, kLongest));
     code.push_back(kAddOne);
   }
   return code;
@@ -80,8 +85,8 @@ struct Shape {
   const char* name;
   const char* what;
   Code (*body)(int n);
-  int steps;   // instructions walked for each of the n
-  bool exact;  // or more, for both ways of a branch are walked
+  int steps;   // instructions that the verifier walks through for each of the n
+  bool exact;  // or more, for it goes both ways of a branch
 };
 
 constexpr Shape kStraight{"straight", "additions in a row", straight, 1, true};
@@ -108,60 +113,74 @@ constexpr Program kPrograms[] = {
 
 // --- loading
 
-struct LogRequest {
-  std::uint32_t level = 0;
-  std::vector<char>* text = nullptr;
-};
-
-// The descriptor, or the negative errno.
-int load(const Code& code, const LogRequest& log = {}) {
+// The descriptor, or the negative errno. The verifier's account goes to `stats_log`.
+int load(const Code& code, std::vector<char>* stats_log = nullptr) {
   LIBBPF_OPTS(bpf_prog_load_opts, options);
-  if (log.text != nullptr) {
-    options.log_level = log.level;
-    options.log_buf = log.text->data();
-    options.log_size = static_cast<__u32>(log.text->size());
+  if (stats_log != nullptr) {
+    options.log_level = kVerifierLogStats;
+    options.log_buf = stats_log->data();
+    options.log_size = static_cast<__u32>(stats_log->size());
   }
   return bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "bpfmark_life", "Dual BSD/GPL", code.data(),
                        code.size(), &options);
 }
 
-Code accepted(const Program& program) {
-  Code code = program.shape->body(program.n);
-  code.push_back(kExit);
+// The body between a branch and its other way, which is never taken. The verifier leaves that for
+// the end: what it refuses there, it refuses after it has walked through everything else.
+Code with_last_way(const Program& program, const bpf_insn& last) {
+  const Code body = program.shape->body(program.n);
+  const int past_body = static_cast<int>(body.size()) + 1;
+  Code code = {kLength, make(BPF_JMP | BPF_JGT | BPF_K, BPF_REG_2, 0, past_body, kLongest)};
+  code.insert(code.end(), body.begin(), body.end());
+  code.insert(code.end(), {kExit, last, kExit});
   return code;
 }
 
-Code refused(const Program& program) {
-  Code code = program.shape->body(program.n);
-  code.push_back(kRefused);
-  code.push_back(kExit);
-  return code;
-}
+Code accepted(const Program& program) { return with_last_way(program, set_result(0)); }
 
-// Once more, with the verifier's account of its work. `wanted`: what loading must end with, 0 or an
-// errno. All instructions of the body must have been walked through, and one more.
-Result<UniqueFd> add_verifier_stats(const Program& program, const Code& code, int wanted,
-                                    Findings& findings) {
+Code refused(const Program& program) { return with_last_way(program, kRefused); }
+
+// The verifier's account of a load, which must end with `wanted`: 0 or an errno.
+struct Verified {
+  UniqueFd program;
+  VerifierStats stats;
+};
+
+Result<Verified> load_with_log(const Code& code, int wanted) {
   std::vector<char> text(4096);
-  const int outcome = load(code, {.level = kVerifierLogStats, .text = &text});
-  UniqueFd fd(outcome);
+  const int outcome = load(code, &text);
+  UniqueFd program(outcome);
   if (std::min(outcome, 0) != -wanted) {
     return system_error(-outcome, "load a program with the verifier's log");
   }
   const Result<VerifierStats> stats = parse_verifier_stats(text.data());
   if (!stats) return std::unexpected(stats.error());
-  const auto walked = static_cast<std::uint64_t>(1 + program.shape->steps * program.n + 1);
-  if (program.shape->exact ? stats->insns != walked : stats->insns < walked) {
-    return wrong_result(fmt::format("the verifier walked through {} instructions instead of {}",
-                                    stats->insns, walked));
+  return Verified{std::move(program), *stats};
+}
+
+std::unexpected<Error> wrong_walk(std::uint64_t walked, std::uint64_t wanted) {
+  return wrong_result(
+      fmt::format("the verifier walked through {} instructions instead of {}", walked, wanted));
+}
+
+// Loads the program that is accepted: each of its instructions must have been walked through.
+Result<Verified> load_accepted(const Program& program, const Code& code) {
+  Result<Verified> verified = load_with_log(code, 0);
+  if (!verified) return verified;
+  const std::uint64_t walked = verified->stats.insns;
+  const auto outside = static_cast<int>(code.size() - program.shape->body(program.n).size());
+  const auto wanted = static_cast<std::uint64_t>(1 + program.shape->steps * program.n + outside);
+  if (program.shape->exact ? walked != wanted : walked < wanted) return wrong_walk(walked, wanted);
+  return verified;
+}
+
+void add_counters(const VerifierStats& stats, Findings& findings) {
+  findings.counters["verifier_insns"] = static_cast<double>(stats.insns);
+  findings.counters["verifier_states"] = static_cast<double>(stats.states);
+  findings.counters["verifier_peak_states"] = static_cast<double>(stats.peak_states);
+  if (stats.time_us) {
+    findings.counters["verifier_ns"] = static_cast<double>(*stats.time_us) * 1000;
   }
-  findings.counters["verifier_insns"] = static_cast<double>(stats->insns);
-  findings.counters["verifier_states"] = static_cast<double>(stats->states);
-  findings.counters["verifier_peak_states"] = static_cast<double>(stats->peak_states);
-  if (stats->time_us) {
-    findings.counters["verifier_ns"] = static_cast<double>(*stats->time_us) * 1000;
-  }
-  return fd;
 }
 
 // --- steps
@@ -183,16 +202,18 @@ class LoadStep : public LifecycleStep {
 
   // Runs the program as well: what was loaded computes what it must.
   Result<void> report(Findings& findings) override {
-    const Result<UniqueFd> fd = add_verifier_stats(program_, code_, 0, findings);
-    if (!fd) return std::unexpected(fd.error());
+    const Result<Verified> verified = load_accepted(program_, code_);
+    if (!verified) return std::unexpected(verified.error());
+    add_counters(verified->stats, findings);
+    const int fd = verified->program.get();
     const Result<TestRunOutcome> outcome =
-        TestRun(fd->get(), find_program_type("socket_filter")->input()).run(1);
+        TestRun(fd, find_program_type("socket_filter")->input()).run(1);
     if (!outcome) return std::unexpected(outcome.error());
     if (outcome->retval != static_cast<std::uint32_t>(program_.n)) {
       return wrong_result(fmt::format("the program that was loaded returned {} instead of {}",
                                       outcome->retval, program_.n));
     }
-    Result<ProgramIdentity> identity = identify_program(fd->get(), "subject");
+    Result<ProgramIdentity> identity = identify_program(fd, "subject");
     if (!identity) return std::unexpected(identity.error());
     identity_ = std::move(*identity);
     return {};
@@ -245,9 +266,17 @@ class VerifyStep : public LifecycleStep {
     return wrong_result("the verifier accepted a program that reads what was never written");
   }
 
+  // It stopped one instruction before the end of what it walks through in the accepted program.
   Result<void> report(Findings& findings) override {
-    const Result<UniqueFd> fd = add_verifier_stats(program_, code_, EACCES, findings);
-    return fd ? Result<void>() : std::unexpected(fd.error());
+    const Result<Verified> whole = load_accepted(program_, accepted(program_));
+    if (!whole) return std::unexpected(whole.error());
+    const Result<Verified> verified = load_with_log(code_, EACCES);
+    if (!verified) return std::unexpected(verified.error());
+    if (verified->stats.insns + 1 != whole->stats.insns) {
+      return wrong_walk(verified->stats.insns, whole->stats.insns - 1);
+    }
+    add_counters(verified->stats, findings);
+    return {};
   }
 
  private:
@@ -278,36 +307,26 @@ void register_lifecycle_program(Registry& registry, Capabilities& capabilities) 
                     probe_load});
   struct Operation {
     const char* name;
-    const char* question;
-    const char* floor;
-    StepMaker (*subject)(const Program& program);
-    StepMaker (*floor_step)(const Program& program);
+    const char* what;
+    StepMaker (*step)(const Program& program);
     Suite least;
   };
   constexpr Operation kOperations[] = {
-      {"load", "What does it take to load a program of {} {}?", kClockFloor, make_step<LoadStep>,
-       nullptr, Suite::kDefault},
-      {"verify", "What does it take to verify a program of {} {}?", kClockFloor,
-       make_step<VerifyStep>, nullptr, Suite::kDefault},
-      {"install", "What does it take to compile and install a verified program of {} {}?",
-       "the same program, refused before its end", make_step<LoadStep>, make_step<VerifyStep>,
-       Suite::kFull},
-      {"unload", "What does it take to let go of a program of {} {}?", kClockFloor,
-       make_step<UnloadStep>, nullptr, Suite::kFull},
+      {"load", "load", make_step<LoadStep>, Suite::kDefault},
+      {"verify", "verify", make_step<VerifyStep>, Suite::kDefault},
+      {"unload", "let go of", make_step<UnloadStep>, Suite::kFull},
   };
   for (const Operation& operation : kOperations) {
     for (const Program& program : kPrograms) {
       registry.add({.name = fmt::format("lifecycle/op:{}/program:{}/n:{}", operation.name,
                                         program.shape->name, program.n),
-                    .question = fmt::format(fmt::runtime(operation.question), program.n,
-                                            program.shape->what),
-                    .floor = operation.floor,
+                    .question = fmt::format("What does it take to {} a program of {} {}?",
+                                            operation.what, program.n, program.shape->what),
+                    .floor = kClockFloor,
                     .needs = {"prog_load", "jit"},
                     .suite = std::max(operation.least, program.suite),
                     .plan = {.ops_per_batch = program.ops_per_batch, .rounds = 8, .loads = 12},
-                    .load = step_loader(
-                        operation.subject(program),
-                        operation.floor_step ? operation.floor_step(program) : StepMaker())});
+                    .load = step_loader(operation.step(program))});
     }
   }
 }

@@ -13,14 +13,13 @@ namespace {
 
 class StepLoad : public PairedLoad {
  public:
-  StepLoad(std::unique_ptr<LifecycleStep> subject, std::unique_ptr<LifecycleStep> floor)
-      : subject_(std::move(subject)), floor_(std::move(floor)) {}
+  explicit StepLoad(std::unique_ptr<LifecycleStep> step) : step_(std::move(step)) {}
 
   Result<Batch> run(Arm arm, std::uint64_t ops) override {
-    LifecycleStep* const step = arm == Arm::kSubject ? subject_.get() : floor_.get();
     std::uint64_t elapsed_ns = 0;
     for (std::uint64_t i = 0; i < ops; ++i) {
-      const Result<std::uint64_t> time_ns = step ? time_of(*step) : time_of_nothing();
+      const Result<std::uint64_t> time_ns =
+          arm == Arm::kSubject ? time_of(*step_) : time_of_nothing();
       if (!time_ns) return std::unexpected(time_ns.error());
       elapsed_ns += *time_ns;
     }
@@ -28,9 +27,9 @@ class StepLoad : public PairedLoad {
     return Batch{.elapsed_ns = sum_ns, .user_elapsed_ns = sum_ns};
   }
 
-  Result<void> finish(Findings& findings) override { return subject_->report(findings); }
+  Result<void> finish(Findings& findings) override { return step_->report(findings); }
 
-  std::vector<ProgramIdentity> programs() const override { return subject_->programs(); }
+  std::vector<ProgramIdentity> programs() const override { return step_->programs(); }
 
  private:
   static Result<std::uint64_t> time_of(LifecycleStep& step) {
@@ -48,8 +47,7 @@ class StepLoad : public PairedLoad {
     return now_ns() - start_ns;
   }
 
-  std::unique_ptr<LifecycleStep> subject_;
-  std::unique_ptr<LifecycleStep> floor_;  // may be empty
+  std::unique_ptr<LifecycleStep> step_;
 };
 
 }  // namespace
@@ -60,18 +58,11 @@ Result<void> check_gone(int again, const char* object) {
   return wrong_result(fmt::format("a {} is there after its close()", object));
 }
 
-Loader step_loader(StepMaker subject, StepMaker floor) {
-  return [subject = std::move(subject),
-          floor = std::move(floor)]() -> Result<std::unique_ptr<PairedLoad>> {
-    Result<std::unique_ptr<LifecycleStep>> step = subject();
-    if (!step) return std::unexpected(step.error());
-    std::unique_ptr<LifecycleStep> other;
-    if (floor) {
-      Result<std::unique_ptr<LifecycleStep>> made = floor();
-      if (!made) return std::unexpected(made.error());
-      other = std::move(*made);
-    }
-    return std::make_unique<StepLoad>(std::move(*step), std::move(other));
+Loader step_loader(StepMaker step) {
+  return [make = std::move(step)]() -> Result<std::unique_ptr<PairedLoad>> {
+    Result<std::unique_ptr<LifecycleStep>> made = make();
+    if (!made) return std::unexpected(made.error());
+    return std::make_unique<StepLoad>(std::move(*made));
   };
 }
 

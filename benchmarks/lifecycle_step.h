@@ -37,8 +37,8 @@ inline constexpr const char* kClockFloor = "the two readings of the clock";
 // descriptor (which is closed) or the negative errno. Errors: kWrongResult.
 Result<void> check_gone(int again, const char* object);
 
-// Subject: the step, over and over. Floor: another step, or without one (nullptr) two readings of
-// the clock. Only the time inside of perform() counts.
-Loader step_loader(StepMaker subject, StepMaker floor = nullptr);
+// Subject: the step, over and over. Floor: two readings of the clock. Only the time inside of
+// perform() counts.
+Loader step_loader(StepMaker step);
 
 }  // namespace bpfmark
