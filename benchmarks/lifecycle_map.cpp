@@ -82,6 +82,7 @@ Result<bpf_map_info> info_of(int map_fd) {
 Result<void> add_charge(int map_fd, const Shape& shape, Findings& findings) {
   const Result<std::uint64_t> bytes = charged_bytes(map_fd);
   if (!bytes) return std::unexpected(bytes.error());
+  if (*bytes == 0) return {};  // a kernel before 6.4 does not know of a ring buffer
   // Whatever holds its entries from the start has at least room for them.
   const bool allocates_late = (shape.kind->flags & BPF_F_NO_PREALLOC) != 0;
   const std::uint64_t room = shape.kind->type == BPF_MAP_TYPE_RINGBUF ? shape.entries
