@@ -6,8 +6,8 @@
 // Floor:            two readings of the clock.
 // Does not measure: the load; what the kernel frees after the call has returned; XDP in a driver,
 // for
-//                   the loopback device has none. A way that is come or let go of with grace
-//                   periods of RCU is mostly waiting.
+//                   the loopback device has none. What waits for grace periods of RCU is mostly
+//                   waiting.
 #include <fmt/format.h>
 
 #include <algorithm>
