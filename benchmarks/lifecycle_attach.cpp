@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         attaching a loaded program, and detaching it, by every way there is.
 // Timed region:     attach: from the program to its link, with what the way needs (a perf event,
-// the
-//                   place of the function). detach: until the link is gone.
+//                   the place of the function). detach: until the link is gone.
 // Floor:            two readings of the clock.
 // Does not measure: the load; what the kernel frees after the call has returned; XDP in a driver,
-// for
-//                   the loopback device has none. What waits for grace periods of RCU is mostly
+//                   for the loopback device has none. What waits for grace periods of RCU is mostly
 //                   waiting.
 #include <fmt/format.h>
 

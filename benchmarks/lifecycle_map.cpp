@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         the life of a map: create, grow entry by entry, let go; and what it is charged.
 // Timed region:     map_create: the system call. map_grow: one key of those that are set, by
-// batches
-//                   of the system call, in a map that has none yet. map_free: close() of the only
-//                   descriptor.
+//                   batches of the system call, in a map that has none yet. map_free: close() of
+//                   the only descriptor.
 // Floor:            two readings of the clock; of map_grow: the same keys set once more.
 // Does not measure: what the kernel frees after close() has returned, which for most types is all
 //                   of the memory; the cost of an entry that a program sets (map_op does).

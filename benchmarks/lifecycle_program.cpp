@@ -6,9 +6,8 @@
 //                   others; so nothing is fixed up, compiled or installed. unload: close() of the
 //                   only descriptor.
 // Floor:            two readings of the clock. What comes after verification (fix-ups, JIT, a name
-// for
-//                   the debugger, the descriptor) is load less verify: in one case the two would
-//                   disturb each other, for the kernel frees what was loaded some time later.
+//                   for the debugger, the descriptor) is load less verify: in one case the two
+//                   would disturb each other, for the kernel frees what was loaded some time later.
 // Does not measure: libbpf's work on an object (lifecycle/op:object_* does); what the kernel frees
 //                   after close() has returned, when a grace period has passed.
 #include <bpf/bpf.h>

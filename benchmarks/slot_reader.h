@@ -24,8 +24,7 @@ class SlotReader : public RecordReader {
  protected:
   std::size_t slot_bytes() const { return sizeof(__u64) + record_bytes_; }
 
-  // The slot of `place`, which begins with whose turn it is; nullptr if there is surely nothing
-  // yet.
+  // The slot of `place`, which begins with whose turn it is; nullptr if there surely is nothing.
   virtual Result<const std::byte*> slot_of(std::uint64_t place) = 0;
 
   bpfmark_channel_ends* ends_;

@@ -14,7 +14,7 @@
 #include "tests/bpf/loaded_case.h"
 
 // What libbpf does in a wrong world, while it is set: the executable is linked with --wrap for
-// each.
+// each function.
 namespace {
 
 struct WrongWorld {
