@@ -9,7 +9,6 @@
 //                   the same CPU or from the other one.
 // Does not measure: how many events a second a channel carries; the latency under load.
 #include <fmt/format.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include <atomic>
@@ -19,6 +18,7 @@
 #include <optional>
 
 #include "benchmarks/families.h"
+#include "benchmarks/record_consumer.h"
 #include "bpf/shared/event_latency.h"
 #include "bpf/shared/histogram.h"
 #include "event_latency.skel.h"
@@ -41,8 +41,6 @@ using ProgramSlot = bpf_program* decltype(event_latency_bpf::progs)::*;
 constexpr std::uint64_t kPatience_ns = 10'000'000'000;
 // From an arrival to the next event, so that a consumer that sleeps is asleep again.
 constexpr std::uint64_t kPause_ns = 10'000;
-// Records of a perf buffer before a wake-up: the kernel compares as a signed number.
-constexpr std::uint32_t kNever = 1u << 30;
 
 struct WakeUp {
   const char* name;
@@ -291,9 +289,11 @@ class KernelEventLoad : public EventLoad {
     Result<std::unique_ptr<RecordReader>> reader =
         route_.channel == &kRingbuf
             ? RecordReader::of_ring_buffer(bpf_map__fd(skeleton_->maps.ring), taker)
-            : RecordReader::of_perf_buffer(bpf_map__fd(skeleton_->maps.perf_array), sched_getcpu(),
-                                           route_.wake_up->polled ? kNever : route_.wake_up->every,
-                                           taker);
+            : RecordReader::of_perf_buffer(
+                  bpf_map__fd(skeleton_->maps.perf_array),
+                  {.cpus = {sched_getcpu()},
+                   .wake_every = route_.wake_up->polled ? kNeverWake : route_.wake_up->every},
+                  taker);
     if (!reader) return std::unexpected(reader.error());
     reader_ = std::move(*reader);
     return {};
@@ -313,20 +313,8 @@ class KernelEventLoad : public EventLoad {
     return {};
   }
 
-  // The stop joins the reader's own epoll instance, for one more layer would be in the number.
   Result<void> receive_on_wake_up(const PinnedThread& consumer) override {
-    epoll_event stop{.events = EPOLLIN, .data = {}};
-    if (::epoll_ctl(reader_->poll_fd(), EPOLL_CTL_ADD, consumer.stop_fd(), &stop) != 0) {
-      return system_error(errno, "wait for a stop beside the records");
-    }
-    while (!consumer.stopping()) {
-      epoll_event woken{};
-      if (::epoll_wait(reader_->poll_fd(), &woken, 1, -1) < 0 && errno != EINTR) {
-        return system_error(errno, "wait for records");
-      }
-      if (Result<void> done = reader_->consume(); !done) return done;
-    }
-    return {};
+    return consume_on_wake_up(*reader_, consumer);
   }
 
   Ends ends() override {
@@ -453,13 +441,9 @@ Result<std::unique_ptr<PairedLoad>> load_route(const Route& route, const std::ve
     bpf_map__set_autocreate(map, channel == route.channel);
   }
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
-  int other_cpu = -1;
-  for (const int cpu : cpus) {
-    if (cpu != sched_getcpu()) other_cpu = cpu;
-  }
   return route.channel == &kUserRingbuf
-             ? opened<UserEventLoad>(std::move(*skeleton), route, other_cpu)
-             : opened<KernelEventLoad>(std::move(*skeleton), route, other_cpu);
+             ? opened<UserEventLoad>(std::move(*skeleton), route, other_cpu(cpus))
+             : opened<KernelEventLoad>(std::move(*skeleton), route, other_cpu(cpus));
 }
 
 ProbeResult probe_channel(const Channel& channel) {

@@ -16,6 +16,7 @@ void register_syscall_overhead(Registry& registry);
 void register_process_lifecycle(Registry& registry, Capabilities& capabilities);
 void register_page_fault(Registry& registry, Capabilities& capabilities);
 void register_event_latency(Registry& registry, Capabilities& capabilities);
+void register_channel(Registry& registry, Capabilities& capabilities);
 void register_map_lookup(Registry& registry);
 void register_map_lookup_table3(Registry& registry);
 void register_syscall_latency(Registry& registry, Capabilities& capabilities);
@@ -47,6 +48,10 @@ void register_packet_size(Registry& registry);
 void register_passthrough(Registry& registry, Capabilities& capabilities);
 void register_batching(Registry& registry, Capabilities& capabilities);
 void register_interference(Registry& registry);
+void register_lifecycle_program(Registry& registry, Capabilities& capabilities);
+void register_lifecycle_attach(Registry& registry, Capabilities& capabilities);
+void register_lifecycle_map(Registry& registry);
+void register_lifecycle_object(Registry& registry);
 
 inline void register_all(Registry& registry, Capabilities& capabilities) {
   add_kernel_capabilities(capabilities);
@@ -58,6 +63,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_process_lifecycle(registry, capabilities);
   register_page_fault(registry, capabilities);
   register_event_latency(registry, capabilities);
+  register_channel(registry, capabilities);
   register_map_lookup(registry);
   register_map_lookup_table3(registry);
   register_syscall_latency(registry, capabilities);
@@ -89,6 +95,10 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_passthrough(registry, capabilities);
   register_batching(registry, capabilities);
   register_interference(registry);
+  register_lifecycle_program(registry, capabilities);
+  register_lifecycle_attach(registry, capabilities);
+  register_lifecycle_map(registry);
+  register_lifecycle_object(registry);
 }
 
 }  // namespace bpfmark

@@ -17,21 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/attached_load.h"
 #include "benchmarks/families.h"
+#include "benchmarks/hook_type.h"
 
 namespace bpfmark {
 namespace {
-
-// One row of the table: a type with its driver.
-struct Type {
-  std::string name;    // in the case's
-  std::string driver;  // "kernel", "syscall", or "" where there is one only
-  std::string what;    // that an operation does
-  AttachedCase attached;
-  std::vector<std::string> needs;
-  std::uint64_t ops_per_batch = 1024;
-};
 
 // --- what traces the kernel: by a system call, and from inside the kernel
 
@@ -45,7 +35,7 @@ HookPoint getppid_point(std::string_view type) {
   return {.function = syscall_function("getppid")};
 }
 
-Type by_getppid(std::string_view type) {
+HookType by_getppid(std::string_view type) {
   return {.name = std::string(type),
           .driver = "syscall",
           .what = "calls getppid()",
@@ -55,7 +45,7 @@ Type by_getppid(std::string_view type) {
           .ops_per_batch = 2048};
 }
 
-Type by_test_run(std::string_view type) {
+HookType by_test_run(std::string_view type) {
   const bool tracepoint = type == "tp" || type == "raw_tp" || type == "tp_btf";
   const bool kfunc = tracepoint || type == "fmod_ret";
   HookPoint point;
@@ -76,7 +66,7 @@ Type by_test_run(std::string_view type) {
           .ops_per_batch = 8192};
 }
 
-Type by_event(const HookEventKind& kind) {
+HookType by_event(const HookEventKind& kind) {
   return {.name = std::string(kind.name),
           .driver = "",
           .what = std::string(kind.what),
@@ -89,8 +79,10 @@ Type by_event(const HookEventKind& kind) {
           .ops_per_batch = 256};
 }
 
-std::vector<Type> all_types() {
-  std::vector<Type> types;
+}  // namespace
+
+std::vector<HookType> hook_types() {
+  std::vector<HookType> types;
   for (const char* const type : kTracing) {
     types.push_back(by_getppid(type));
     types.push_back(by_test_run(type));
@@ -118,9 +110,11 @@ std::vector<Type> all_types() {
   return types;
 }
 
+namespace {
+
 // Not every type has every helper. Of the instructions under a user-space probe one is enough to
 // tell the bodies apart.
-bool can_have(const Type& type, const HookBody& body) {
+bool can_have(const HookType& type, const HookBody& body) {
   const bool probe = type.attached.type->name.starts_with("u") && type.name != "usdt";
   if (probe && !type.name.ends_with("_nop") && body.name != "empty" && body.name != "counter") {
     return false;
@@ -165,7 +159,7 @@ Plan plan_of(std::uint64_t ops_per_batch, Pairing pairing) {
   return {.ops_per_batch = ops_per_batch, .rounds = 4, .loads = 8, .pairing = pairing};
 }
 
-void register_type(Registry& registry, const Type& type) {
+void register_type(Registry& registry, const HookType& type) {
   for (const HookBody& body : hook_bodies()) {
     if (!can_have(type, body)) continue;
     AttachedCase attached = type.attached;
@@ -217,10 +211,10 @@ void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
   capabilities.add({"hook_kfunc",
                     "call bpf_modify_return_test_tp(), made for passing hooks, in a program",
                     probe_kfunc});
-  const std::vector<Type> types = all_types();
+  const std::vector<HookType> types = hook_types();
   for (const AttachType& way : attach_types()) {
     const auto first =
-        std::ranges::find(types, &way, [](const Type& t) { return t.attached.type; });
+        std::ranges::find(types, &way, [](const HookType& t) { return t.attached.type; });
     if (first == types.end()) continue;
     AttachedCase probed = first->attached;
     probed.body = find_hook_body("counter");
@@ -231,7 +225,7 @@ void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
   const SystemCallKind& getppid = *find_system_call("getppid");
   register_bare(registry, "syscall", drive_by_system_call(getppid, {}), {"test_run_raw_tp"});
   register_bare(registry, "kernel", drive_by_test_run(KernelCallee::kFunction, {}), {"hook_kfunc"});
-  for (const Type& type : types) register_type(registry, type);
+  for (const HookType& type : types) register_type(registry, type);
 }
 
 }  // namespace bpfmark
