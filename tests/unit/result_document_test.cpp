@@ -341,5 +341,19 @@ TEST(PerNs, ConvertsToEveryUnit) {
   EXPECT_DOUBLE_EQ(per_ns("s"), 1e-9);
 }
 
+// Whoever sees only the table must see it there: times of an emulated machine mean nothing.
+TEST(Csv, OfAnEmulatedMachineSaysSoOnEveryLine) {
+  ResultDocument emulated({}, {{"schema_version", kResultSchemaVersion}, {"emulated", true}});
+  const Measurement m = measurement();
+  emulated.add_run(run_of("a", 12.5), &m);
+  emulated.add_run(run_of("b", 12.5), &m);
+  const auto lines = lines_of(emulated.csv());
+  ASSERT_THAT(lines, SizeIs(3));
+  EXPECT_THAT(lines[0], EndsWith(",emulated"));
+  EXPECT_THAT(lines[1], EndsWith(",true"));
+  EXPECT_THAT(lines[2], EndsWith(",true"));
+  EXPECT_THAT(document().csv(), Not(HasSubstr("emulated")));
+}
+
 }  // namespace
 }  // namespace bpfmark
