@@ -80,14 +80,22 @@ constexpr std::array<std::string_view, 6> kBookkeeping = {
     "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads",
     "iterations"};
 
-enum class Keep { kMedians, kDetails, kRows };  // each more than the one before
+enum class Keep {
+  kMedians,   // of the metrics wanted
+  kDetails,   // and the details
+  kOutcomes,  // the same, also of a result without any number
+  kRows,      // and every number of every repetition
+};
 
 // Receives the parser's events, so that no document is ever held in memory. Every event returns
 // whether to go on; after a refusal error() says why.
 class ResultHandler {
  public:
   ResultHandler(const std::string& path, const std::vector<std::string>& wanted, Keep keep)
-      : wanted_(wanted), details_(keep >= Keep::kDetails), rows_(keep == Keep::kRows) {
+      : wanted_(wanted),
+        details_(keep != Keep::kMedians),
+        rows_(keep == Keep::kRows),
+        needs_number_(keep != Keep::kOutcomes) {
     launch_.path = path;
   }
 
@@ -162,7 +170,7 @@ class ResultHandler {
   }
 
   const std::vector<std::string>& wanted_;
-  bool details_, rows_;
+  bool details_, rows_, needs_number_;
   Launch launch_;
   std::string complaint_;
   std::vector<Level> levels_;
@@ -438,7 +446,7 @@ Result<Launch> ResultHandler::finish() {
                                version->second, kResultSchemaVersion));
   }
   if (!has_benchmarks_) return refused("no bpfmark result: benchmarks is missing");
-  if (cases_.empty()) {
+  if (cases_.empty() && needs_number_) {
     return refused(fmt::format(
         "no benchmark gave a number: {} skipped, {} failed{}", launch_.skips.size(),
         launch_.failures.size(),
@@ -540,6 +548,14 @@ Result<Launch> parse_launch(std::istream& in, const std::string& path,
 Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
                            bool details) {
   return read(path, metrics, details ? Keep::kDetails : Keep::kMedians);
+}
+
+Result<Launch> parse_outcomes(std::istream& in, const std::string& path) {
+  return parse(in, path, {"net_ns"}, Keep::kOutcomes);
+}
+
+Result<Launch> read_outcomes(const std::string& path) {
+  return read(path, {"net_ns"}, Keep::kOutcomes);
 }
 
 Result<Launch> parse_rows(std::istream& in, const std::string& path) {
