@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,13 +46,17 @@ HookPoint getppid_point(std::string_view type) {
   return {.function = syscall_function("getppid")};
 }
 
+// Of a session one and the same program is called twice.
+std::uint64_t runs_per_op(std::string_view type) { return type == "kprobe_session" ? 2 : 1; }
+
 Type by_getppid(std::string_view type) {
   return {.name = std::string(type),
           .driver = "syscall",
           .what = "calls getppid()",
           .attached = {.type = find_attach_type(type),
                        .driver =
-                           drive_by_system_call(*find_system_call("getppid"), getppid_point(type))},
+                           drive_by_system_call(*find_system_call("getppid"), getppid_point(type)),
+                       .runs_per_op = runs_per_op(type)},
           .ops_per_batch = 2048};
 }
 
@@ -71,7 +76,7 @@ Type by_test_run(std::string_view type) {
           .attached = {.type = find_attach_type(type),
                        .driver = drive_by_test_run(
                            kfunc ? KernelCallee::kFunction : KernelCallee::kHelper, point),
-                       .warm_up_ops = 64},
+                       .runs_per_op = runs_per_op(type)},
           .needs = {kfunc ? "hook_kfunc" : "test_run_raw_tp"},
           .ops_per_batch = 8192};
 }
@@ -165,6 +170,12 @@ Plan plan_of(std::uint64_t ops_per_batch, Pairing pairing) {
   return {.ops_per_batch = ops_per_batch, .rounds = 4, .loads = 8, .pairing = pairing};
 }
 
+// A kernel may let programs change what its test function returns, and not what system calls do.
+std::string attach_capability(const Type& type) {
+  const bool kfunc = type.attached.type->name == "fmod_ret" && type.driver == "kernel";
+  return fmt::format("attach_{}{}", type.attached.type->name, kfunc ? "_kfunc" : "");
+}
+
 void register_type(Registry& registry, const Type& type) {
   for (const HookBody& body : hook_bodies()) {
     if (!can_have(type, body)) continue;
@@ -172,7 +183,7 @@ void register_type(Registry& registry, const Type& type) {
     attached.body = &body;
     const std::string name = fmt::format("hook_dispatch/type:{}/body:{}{}", type.name, body.name,
                                          type.driver.empty() ? "" : "/driver:" + type.driver);
-    std::vector<std::string> needs = {"jit", fmt::format("attach_{}", attached.type->name)};
+    std::vector<std::string> needs = {"jit", attach_capability(type)};
     needs.insert(needs.begin() + 1, type.needs.begin(), type.needs.end());
     registry.add(
         {.name = name,
@@ -201,6 +212,27 @@ void register_bare(Registry& registry, const std::string& driver, DriverMaker ma
                 .load = [maker = std::move(maker)] { return load_bare(maker); }});
 }
 
+// By the first of the types that need it.
+void add_attach_capabilities(Capabilities& capabilities, const std::vector<Type>& types) {
+  std::set<std::string> added;
+  for (const Type& type : types) {
+    const std::string name = attach_capability(type);
+    if (!added.insert(name).second) continue;
+    AttachedCase probed = type.attached;
+    probed.body = find_hook_body("counter");
+    capabilities.add({name,
+                      fmt::format("attach a program by {}{}, and see it run", probed.type->name,
+                                  name.ends_with("_kfunc") ? " to a kfunc" : ""),
+                      [probed, needs = type.needs, &capabilities] {
+                        for (const std::string& need : needs) {
+                          const ProbeResult& met = capabilities.probe(need);
+                          if (met.support != Support::kSupported) return met;
+                        }
+                        return probe_attachment(probed);
+                      }});
+  }
+}
+
 ProbeResult probe_kfunc() {
   const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
   if (kernel &&
@@ -218,16 +250,7 @@ void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
                     "call bpf_modify_return_test_tp(), made for passing hooks, in a program",
                     probe_kfunc});
   const std::vector<Type> types = all_types();
-  for (const AttachType& way : attach_types()) {
-    const auto first =
-        std::ranges::find(types, &way, [](const Type& t) { return t.attached.type; });
-    if (first == types.end()) continue;
-    AttachedCase probed = first->attached;
-    probed.body = find_hook_body("counter");
-    capabilities.add({fmt::format("attach_{}", way.name),
-                      fmt::format("attach a program by {}, and see it run", way.name),
-                      [probed] { return probe_attachment(probed); }});
-  }
+  add_attach_capabilities(capabilities, types);
   const SystemCallKind& getppid = *find_system_call("getppid");
   register_bare(registry, "syscall", drive_by_system_call(getppid, {}), {"test_run_raw_tp"});
   register_bare(registry, "kernel", drive_by_test_run(KernelCallee::kFunction, {}), {"hook_kfunc"});
