@@ -334,15 +334,8 @@ TEST(ResultCsv, DoublesQuotesInsideText) {
   EXPECT_THAT(one.csv(), HasSubstr("\n\"a \"\"b\"\", c\","));
 }
 
-TEST(PerNs, ConvertsToEveryUnit) {
-  EXPECT_DOUBLE_EQ(per_ns("ns"), 1);
-  EXPECT_DOUBLE_EQ(per_ns("us"), 1e-3);
-  EXPECT_DOUBLE_EQ(per_ns("ms"), 1e-6);
-  EXPECT_DOUBLE_EQ(per_ns("s"), 1e-9);
-}
-
 // Whoever sees only the table must see it there: times of an emulated machine mean nothing.
-TEST(Csv, OfAnEmulatedMachineSaysSoOnEveryLine) {
+TEST(ResultCsv, OfAnEmulatedMachineSaysSoOnEveryLine) {
   ResultDocument emulated({}, {{"schema_version", kResultSchemaVersion}, {"emulated", true}});
   const Measurement m = measurement();
   emulated.add_run(run_of("a", 12.5), &m);
@@ -353,6 +346,13 @@ TEST(Csv, OfAnEmulatedMachineSaysSoOnEveryLine) {
   EXPECT_THAT(lines[1], EndsWith(",true"));
   EXPECT_THAT(lines[2], EndsWith(",true"));
   EXPECT_THAT(document().csv(), Not(HasSubstr("emulated")));
+}
+
+TEST(PerNs, ConvertsToEveryUnit) {
+  EXPECT_DOUBLE_EQ(per_ns("ns"), 1);
+  EXPECT_DOUBLE_EQ(per_ns("us"), 1e-3);
+  EXPECT_DOUBLE_EQ(per_ns("ms"), 1e-6);
+  EXPECT_DOUBLE_EQ(per_ns("s"), 1e-9);
 }
 
 }  // namespace
