@@ -208,6 +208,13 @@ class Lab(unittest.TestCase):
         self.assertEqual(1, done.returncode)
         self.assertIn("not stamped as emulated", done.stdout)
 
+    def test_results_that_cannot_be_read_have_failed(self):
+        self.files |= {"bench.json": "{", "probe.log": "no JSON"}
+        done = self.run_lab("good", "--", "--benchmark_filter=x")
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertIn("bench.json is no JSON", done.stdout)
+        self.assertIn("the output of 'bench probe --json' is no JSON", done.stdout)
+
     def test_a_skip_without_remedy_is_refused(self):
         self.files["bench.json"] = result(skips=[skip(), skip(remedy="")])
         done = self.run_lab("good", "--", "--benchmark_filter=x")
