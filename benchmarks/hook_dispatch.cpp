@@ -20,6 +20,7 @@
 
 #include "benchmarks/attached_load.h"
 #include "benchmarks/families.h"
+#include "harness/identity.h"
 
 namespace bpfmark {
 namespace {
@@ -94,6 +95,20 @@ Type by_event(const HookEventKind& kind) {
           .ops_per_batch = 256};
 }
 
+Type by_clock() {
+  return {.name = "perf_event",
+          .driver = "",
+          .what = fmt::format("is {} steps of arithmetic, interrupted every {} us", kSpinSteps,
+                              kSamplePeriodNs / 1000),
+          .attached = {.type = find_attach_type("perf_event"),
+                       .driver = drive_by_clock(),
+                       .user_stack = true,
+                       .ours_alone = true,
+                       .warm_up_ops = 512},
+          .needs = {"timely_timers"},
+          .ops_per_batch = 2048};
+}
+
 std::vector<Type> all_types() {
   std::vector<Type> types;
   for (const char* const type : kTracing) {
@@ -101,16 +116,7 @@ std::vector<Type> all_types() {
     types.push_back(by_test_run(type));
   }
   for (const HookEventKind& kind : hook_event_kinds()) types.push_back(by_event(kind));
-  types.push_back({.name = "perf_event",
-                   .driver = "",
-                   .what = fmt::format("is {} steps of arithmetic, interrupted every {} us",
-                                       kSpinSteps, kSamplePeriodNs / 1000),
-                   .attached = {.type = find_attach_type("perf_event"),
-                                .driver = drive_by_clock(),
-                                .user_stack = true,
-                                .ours_alone = true,
-                                .warm_up_ops = 512},
-                   .ops_per_batch = 2048});
+  types.push_back(by_clock());
   types.push_back({.name = "iterator",
                    .driver = "",
                    .what = "gets to the next element of an array",
@@ -185,6 +191,9 @@ void register_type(Registry& registry, const Type& type) {
                                          type.driver.empty() ? "" : "/driver:" + type.driver);
     std::vector<std::string> needs = {"jit", attach_capability(type)};
     needs.insert(needs.begin() + 1, type.needs.begin(), type.needs.end());
+    if (type.name == "tp" && type.driver == "syscall" && body.name == "stackid") {
+      needs.emplace_back("attach_tp_stackid");
+    }
     registry.add(
         {.name = name,
          .question =
@@ -233,6 +242,27 @@ void add_attach_capabilities(Capabilities& capabilities, const std::vector<Type>
   }
 }
 
+// Older kernels hand the registers of user space to programs on the tracepoints of system calls,
+// and then find no stack of their own.
+ProbeResult probe_stack_of_tracepoint(AttachedCase attached) {
+  attached.body = find_hook_body("stackid");
+  const auto load = load_attached(attached);
+  const Result<void> outcome =
+      load ? (*load)->prepare(Arm::kSubject) : Result<void>(std::unexpected(load.error()));
+  if (!outcome && outcome.error().kind == ErrorKind::kWrongResult) {
+    return {Support::kAbsent, outcome.error().what,
+            "needs a newer kernel: this one hands user space's registers to the program"};
+  }
+  return classify(outcome, "", "");
+}
+
+// An emulator fires them when it gets to it.
+ProbeResult probe_timers() {
+  if (!machine_is_emulated()) return {Support::kSupported, "", ""};
+  return {Support::kAbsent, "this machine is emulated, and its timers are late",
+          "run on a machine that is not emulated"};
+}
+
 ProbeResult probe_kfunc() {
   const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
   if (kernel &&
@@ -249,7 +279,11 @@ void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
   capabilities.add({"hook_kfunc",
                     "call bpf_modify_return_test_tp(), made for passing hooks, in a program",
                     probe_kfunc});
+  capabilities.add({"timely_timers", "timers fire when they are due", probe_timers});
   const std::vector<Type> types = all_types();
+  capabilities.add({"attach_tp_stackid",
+                    "a program on the tracepoint of a system call finds the kernel's stack",
+                    [tp = types.front().attached] { return probe_stack_of_tracepoint(tp); }});
   add_attach_capabilities(capabilities, types);
   const SystemCallKind& getppid = *find_system_call("getppid");
   register_bare(registry, "syscall", drive_by_system_call(getppid, {}), {"test_run_raw_tp"});
