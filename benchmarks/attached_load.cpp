@@ -49,7 +49,7 @@ class AttachedLoad : public PairedLoad {
       if (**runs == 0) return batch;
       return wrong_result(fmt::format("the program ran {} times where it was not to", **runs));
     }
-    if (Result<void> right = driver_->check_runs(ops, *batch, **runs); !right) {
+    if (Result<void> right = driver_->check_runs(ops * case_.runs_per_op, *batch, **runs); !right) {
       return std::unexpected(right.error());
     }
     runs_ += **runs;
@@ -86,11 +86,11 @@ class AttachedLoad : public PairedLoad {
     if (!stats) return std::unexpected(stats.error());
     std::uint64_t fewest = ~0ULL;
     Batch of_fewest;
-    const std::uint64_t ops = case_.warm_up_ops;
-    for (int i = 0; i < (case_.ours_alone ? 1 : kTries) && fewest > ops; ++i) {
+    const std::uint64_t expected = case_.warm_up_ops * case_.runs_per_op;
+    for (int i = 0; i < (case_.ours_alone ? 1 : kTries) && fewest > expected; ++i) {
       const Result<std::uint64_t> before = program_run_count(body_.fd());
       if (!before) return std::unexpected(before.error());
-      const Result<Batch> batch = run(Arm::kSubject, ops);
+      const Result<Batch> batch = run(Arm::kSubject, case_.warm_up_ops);
       if (!batch) return std::unexpected(batch.error());
       const Result<std::uint64_t> after = program_run_count(body_.fd());
       if (!after) return std::unexpected(after.error());
@@ -100,8 +100,10 @@ class AttachedLoad : public PairedLoad {
       }
     }
     const bool everybody = driver_->point().event == "sys_enter";
-    if (!case_.ours_alone && fewest > ops && (everybody || fewest < 2 * ops)) fewest = ops;
-    return driver_->check_runs(ops, of_fewest, fewest);
+    if (!case_.ours_alone && fewest > expected && (everybody || fewest < 2 * expected)) {
+      fewest = expected;
+    }
+    return driver_->check_runs(expected, of_fewest, fewest);
   }
 
   Result<void> name_others(Findings& findings) {

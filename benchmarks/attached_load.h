@@ -20,6 +20,7 @@ struct AttachedCase {
   bool ours_alone = false;      // nobody else passes the hook, so the kernel's own count is exact
   bool stays_attached = false;  // the floor needs the attachment, and does not pass the hook
   std::uint64_t warm_up_ops = 64;  // after the program came or went
+  std::uint64_t runs_per_op = 1;   // 2: at the entry and at the return
   bool passed = true;  // false: the program is where the operations do not pass, and must not run
 };
 

@@ -14,11 +14,13 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "benchmarks/families.h"
 #include "benchmarks/hook_type.h"
+#include "harness/identity.h"
 
 namespace bpfmark {
 namespace {
@@ -35,13 +37,17 @@ HookPoint getppid_point(std::string_view type) {
   return {.function = syscall_function("getppid")};
 }
 
+// Of a session one and the same program is called twice.
+std::uint64_t runs_per_op(std::string_view type) { return type == "kprobe_session" ? 2 : 1; }
+
 HookType by_getppid(std::string_view type) {
   return {.name = std::string(type),
           .driver = "syscall",
           .what = "calls getppid()",
           .attached = {.type = find_attach_type(type),
                        .driver =
-                           drive_by_system_call(*find_system_call("getppid"), getppid_point(type))},
+                           drive_by_system_call(*find_system_call("getppid"), getppid_point(type)),
+                       .runs_per_op = runs_per_op(type)},
           .ops_per_batch = 2048};
 }
 
@@ -61,7 +67,7 @@ HookType by_test_run(std::string_view type) {
           .attached = {.type = find_attach_type(type),
                        .driver = drive_by_test_run(
                            kfunc ? KernelCallee::kFunction : KernelCallee::kHelper, point),
-                       .warm_up_ops = 64},
+                       .runs_per_op = runs_per_op(type)},
           .needs = {kfunc ? "hook_kfunc" : "test_run_raw_tp"},
           .ops_per_batch = 8192};
 }
@@ -79,6 +85,20 @@ HookType by_event(const HookEventKind& kind) {
           .ops_per_batch = 256};
 }
 
+HookType by_clock() {
+  return {.name = "perf_event",
+          .driver = "",
+          .what = fmt::format("is {} steps of arithmetic, interrupted every {} us", kSpinSteps,
+                              kSamplePeriodNs / 1000),
+          .attached = {.type = find_attach_type("perf_event"),
+                       .driver = drive_by_clock(),
+                       .user_stack = true,
+                       .ours_alone = true,
+                       .warm_up_ops = 512},
+          .needs = {"timely_timers"},
+          .ops_per_batch = 2048};
+}
+
 }  // namespace
 
 std::vector<HookType> hook_types() {
@@ -88,16 +108,7 @@ std::vector<HookType> hook_types() {
     types.push_back(by_test_run(type));
   }
   for (const HookEventKind& kind : hook_event_kinds()) types.push_back(by_event(kind));
-  types.push_back({.name = "perf_event",
-                   .driver = "",
-                   .what = fmt::format("is {} steps of arithmetic, interrupted every {} us",
-                                       kSpinSteps, kSamplePeriodNs / 1000),
-                   .attached = {.type = find_attach_type("perf_event"),
-                                .driver = drive_by_clock(),
-                                .user_stack = true,
-                                .ours_alone = true,
-                                .warm_up_ops = 512},
-                   .ops_per_batch = 2048});
+  types.push_back(by_clock());
   types.push_back({.name = "iterator",
                    .driver = "",
                    .what = "gets to the next element of an array",
@@ -159,6 +170,12 @@ Plan plan_of(std::uint64_t ops_per_batch, Pairing pairing) {
   return {.ops_per_batch = ops_per_batch, .rounds = 4, .loads = 8, .pairing = pairing};
 }
 
+// A kernel may let programs change what its test function returns, and not what system calls do.
+std::string attach_capability(const HookType& type) {
+  const bool kfunc = type.attached.type->name == "fmod_ret" && type.driver == "kernel";
+  return fmt::format("attach_{}{}", type.attached.type->name, kfunc ? "_kfunc" : "");
+}
+
 void register_type(Registry& registry, const HookType& type) {
   for (const HookBody& body : hook_bodies()) {
     if (!can_have(type, body)) continue;
@@ -166,8 +183,11 @@ void register_type(Registry& registry, const HookType& type) {
     attached.body = &body;
     const std::string name = fmt::format("hook_dispatch/type:{}/body:{}{}", type.name, body.name,
                                          type.driver.empty() ? "" : "/driver:" + type.driver);
-    std::vector<std::string> needs = {"jit", fmt::format("attach_{}", attached.type->name)};
+    std::vector<std::string> needs = {"jit", attach_capability(type)};
     needs.insert(needs.begin() + 1, type.needs.begin(), type.needs.end());
+    if (type.name == "tp" && type.driver == "syscall" && body.name == "stackid") {
+      needs.emplace_back("attach_tp_stackid");
+    }
     registry.add(
         {.name = name,
          .question =
@@ -195,6 +215,48 @@ void register_bare(Registry& registry, const std::string& driver, DriverMaker ma
                 .load = [maker = std::move(maker)] { return load_bare(maker); }});
 }
 
+// By the first of the types that need it.
+void add_attach_capabilities(Capabilities& capabilities, const std::vector<HookType>& types) {
+  std::set<std::string> added;
+  for (const HookType& type : types) {
+    const std::string name = attach_capability(type);
+    if (!added.insert(name).second) continue;
+    AttachedCase probed = type.attached;
+    probed.body = find_hook_body("counter");
+    capabilities.add({name,
+                      fmt::format("attach a program by {}{}, and see it run", probed.type->name,
+                                  name.ends_with("_kfunc") ? " to a kfunc" : ""),
+                      [probed, needs = type.needs, &capabilities] {
+                        for (const std::string& need : needs) {
+                          const ProbeResult& met = capabilities.probe(need);
+                          if (met.support != Support::kSupported) return met;
+                        }
+                        return probe_attachment(probed);
+                      }});
+  }
+}
+
+// Older kernels hand the registers of user space to programs on the tracepoints of system calls,
+// and then find no stack of their own.
+ProbeResult probe_stack_of_tracepoint(AttachedCase attached) {
+  attached.body = find_hook_body("stackid");
+  const auto load = load_attached(attached);
+  const Result<void> outcome =
+      load ? (*load)->prepare(Arm::kSubject) : Result<void>(std::unexpected(load.error()));
+  if (!outcome && outcome.error().kind == ErrorKind::kWrongResult) {
+    return {Support::kAbsent, outcome.error().what,
+            "needs a newer kernel: this one hands user space's registers to the program"};
+  }
+  return classify(outcome, "", "");
+}
+
+// An emulator fires them when it gets to it.
+ProbeResult probe_timers() {
+  if (!machine_is_emulated()) return {Support::kSupported, "", ""};
+  return {Support::kAbsent, "this machine is emulated, and its timers are late",
+          "run on a machine that is not emulated"};
+}
+
 ProbeResult probe_kfunc() {
   const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
   if (kernel &&
@@ -211,17 +273,12 @@ void register_hook_dispatch(Registry& registry, Capabilities& capabilities) {
   capabilities.add({"hook_kfunc",
                     "call bpf_modify_return_test_tp(), made for passing hooks, in a program",
                     probe_kfunc});
+  capabilities.add({"timely_timers", "timers fire when they are due", probe_timers});
   const std::vector<HookType> types = hook_types();
-  for (const AttachType& way : attach_types()) {
-    const auto first =
-        std::ranges::find(types, &way, [](const HookType& t) { return t.attached.type; });
-    if (first == types.end()) continue;
-    AttachedCase probed = first->attached;
-    probed.body = find_hook_body("counter");
-    capabilities.add({fmt::format("attach_{}", way.name),
-                      fmt::format("attach a program by {}, and see it run", way.name),
-                      [probed] { return probe_attachment(probed); }});
-  }
+  capabilities.add({"attach_tp_stackid",
+                    "a program on the tracepoint of a system call finds the kernel's stack",
+                    [tp = types.front().attached] { return probe_stack_of_tracepoint(tp); }});
+  add_attach_capabilities(capabilities, types);
   const SystemCallKind& getppid = *find_system_call("getppid");
   register_bare(registry, "syscall", drive_by_system_call(getppid, {}), {"test_run_raw_tp"});
   register_bare(registry, "kernel", drive_by_test_run(KernelCallee::kFunction, {}), {"hook_kfunc"});

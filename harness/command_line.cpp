@@ -146,6 +146,8 @@ void add_own_options(CLI::App& app, RunOptions& options) {
                "put every single sample of a trial into the result file");
   app.add_flag("--histogram", options.histograms,
                "print distributions below their case, by powers of two");
+  app.add_flag("--show-emulated", options.show_emulated,
+               "show times although this machine is emulated and they mean nothing");
   app.add_flag("--drop-caches", options.measure.drop_caches,
                "drop the machine's file-system caches before each load; slows all processes down");
 }

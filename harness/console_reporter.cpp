@@ -81,6 +81,10 @@ std::string table_row(const std::string& name, const Measurement& m, const std::
   return row + overhead_line(m, unit);
 }
 
+std::string table_verified(const std::string& name, const Measurement& m) {
+  return with_name(name, fmt::format(" verified: {} operations, {} batches", m.ops, m.batches));
+}
+
 std::string table_findings(const Measurement& m, bool histograms) {
   std::string text;
   const auto lost = m.findings.counters.find("lost");

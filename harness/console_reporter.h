@@ -21,6 +21,9 @@ std::string table_head(const std::string& unit);
 std::string table_row(const std::string& name, const Measurement& measurement,
                       const std::string& unit);
 
+// In the place of the row where no time is to be shown: what was counted, and was right.
+std::string table_verified(const std::string& name, const Measurement& measurement);
+
 // What belongs below the row: events that were lost, programs of others that were in the way and,
 // with `histograms`, the distributions. Empty for most cases.
 std::string table_findings(const Measurement& measurement, bool histograms);

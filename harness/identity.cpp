@@ -142,12 +142,21 @@ ordered_json memory_identity() {
 
 }  // namespace
 
+bool is_emulator(std::string_view hypervisor) { return hypervisor == "TCGTCGTCGTCG"; }
+
+bool machine_is_emulated() {
+  const auto vendor = hypervisor();
+  return vendor && is_emulator(*vendor);
+}
+
 ordered_json machine_identity(int cpu) {
-  return {{"kernel", kernel_identity()},
-          {"cpu", cpu_identity(cpu)},
-          {"memory", memory_identity()},
-          {"user_clock_pair_ns", user_clock().pair_ns},
-          {"user_clock_resolution_ns", user_clock().resolution_ns}};
+  ordered_json identity = {{"kernel", kernel_identity()},
+                           {"cpu", cpu_identity(cpu)},
+                           {"memory", memory_identity()},
+                           {"user_clock_pair_ns", user_clock().pair_ns},
+                           {"user_clock_resolution_ns", user_clock().resolution_ns}};
+  if (machine_is_emulated()) identity["emulated"] = true;
+  return identity;
 }
 
 ordered_json build_identity() {

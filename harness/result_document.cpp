@@ -278,7 +278,9 @@ std::string ResultDocument::csv() const {
       }
     }
   }
-  std::string text = fmt::format("{}\n", fmt::join(columns, ","));
+  // A table has no context that could say it.
+  const bool emulated = document_["context"]["bpfmark"].value("emulated", false);
+  std::string text = fmt::format("{}{}\n", fmt::join(columns, ","), emulated ? ",emulated" : "");
   for (const ordered_json& entry : document_["benchmarks"]) {
     std::vector<std::string> cells;
     for (const std::string& column : columns) {
@@ -287,7 +289,7 @@ std::string ResultDocument::csv() const {
                       : cell->is_string() ? csv_cell(cell->get_ref<const std::string&>())
                                           : cell->dump());
     }
-    text += fmt::format("{}\n", fmt::join(cells, ","));
+    text += fmt::format("{}{}\n", fmt::join(cells, ","), emulated ? ",true" : "");
   }
   return text;
 }

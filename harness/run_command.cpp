@@ -154,7 +154,12 @@ std::string rendered(const ResultDocument& document, OutputFormat format) {
 }
 
 // What makes numbers worse and can be helped; for a person, the file has the facts.
-void print_notes() {
+void print_notes(bool shows_times) {
+  if (!shows_times) {
+    fmt::print(stderr,
+               "note: this machine is emulated: counts are verified, times mean nothing and are "
+               "not shown\n");
+  }
 #ifndef NDEBUG
   fmt::print(stderr, "note: this is a debug build; what is measured in user space is slow\n");
 #endif
@@ -234,6 +239,7 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
       return complain(kExitFailure, writable.error().what);
     }
   }
+  const bool shows_times = options.show_emulated || !machine_is_emulated();
   if (options.measure.drop_caches && ::access("/proc/sys/vm/drop_caches", W_OK) != 0) {
     return complain(kExitUsage, fmt::format("--drop-caches: /proc/sys/vm/drop_caches: {}",
                                             std::strerror(errno)));
@@ -241,7 +247,7 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
   const Result<CpuChoice> cpu = pin(options);
   if (!cpu) return complain(options.cpu ? kExitUsage : kExitFailure, cpu.error().what);
 
-  if (options.format == OutputFormat::kConsole) print_notes();
+  if (options.format == OutputFormat::kConsole) print_notes(shows_times);
   catch_stop_signals();
   hand_flags_to_library(options);
   RunLog log;
@@ -249,7 +255,7 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
   run_campaign(*selected, options, log);
   for (const Case* c : *selected) register_with_library(*c, log);
   ResultDocument document(options, run_identity(options, *cpu));
-  RunReporter reporter(options, log, document);
+  RunReporter reporter(options, log, document, shows_times);
   benchmark::RunSpecifiedBenchmarks(&reporter, ".");
   if (stop_signal() != 0) document.mark_incomplete();
 

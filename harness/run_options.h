@@ -26,7 +26,8 @@ struct RunOptions {
   std::string out_path;
   OutputFormat out_format = OutputFormat::kJson;
   bool display_aggregates_only = false;
-  bool histograms = false;  // in the table
+  bool histograms = false;     // in the table
+  bool show_emulated = false;  // times in the table of an emulated machine too
   std::string time_unit = "ns";
   std::optional<int> cpu;  // absent: chosen
   // Shuffles the cases of every repetition; absent: the order of registration.

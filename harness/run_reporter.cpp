@@ -18,7 +18,7 @@ double counter(const benchmark::BenchmarkReporter::Run& run, const char* name) {
 
 bool RunReporter::ReportContext(const Context& context) {
   document_.set_context(context);
-  print(table_head(options_.time_unit));
+  if (shows_times_) print(table_head(options_.time_unit));
   return true;
 }
 
@@ -26,6 +26,7 @@ void RunReporter::ReportRuns(const std::vector<Run>& runs) {
   for (const Run& run : runs) {
     if (run.run_type == Run::RT_Aggregate) {
       document_.add_run(run, nullptr);
+      if (!shows_times_) continue;
       const bool percentage = run.aggregate_unit == benchmark::kPercentage;
       print(table_aggregate(run.run_name.function_name + "_" + run.aggregate_name,
                             percentage ? run.real_accumulated_time : run.GetAdjustedRealTime(),
@@ -48,8 +49,9 @@ void RunReporter::report_run(const Run& run) {
     ++tally_.numbers;
     document_.add_run(run, &**outcome);
     if (!options_.display_aggregates_only || options_.repetitions == 1) {
-      print(table_row(name, **outcome, options_.time_unit));
-      print(table_findings(**outcome, options_.histograms));
+      print(shows_times_ ? table_row(name, **outcome, options_.time_unit)
+                         : table_verified(name, **outcome));
+      print(table_findings(**outcome, options_.histograms && shows_times_));
     }
   }
 }

@@ -22,8 +22,10 @@ class RunReporter : public benchmark::BenchmarkReporter {
     std::size_t failures = 0;
   };
 
-  RunReporter(const RunOptions& options, const RunLog& log, ResultDocument& document)
-      : options_(options), log_(log), document_(document) {}
+  // Without `shows_times` the table says what was verified, and no figure.
+  RunReporter(const RunOptions& options, const RunLog& log, ResultDocument& document,
+              bool shows_times)
+      : options_(options), log_(log), document_(document), shows_times_(shows_times) {}
 
   bool ReportContext(const Context& context) override;
   void ReportRuns(const std::vector<Run>& runs) override;
@@ -38,6 +40,7 @@ class RunReporter : public benchmark::BenchmarkReporter {
   const RunOptions& options_;
   const RunLog& log_;
   ResultDocument& document_;
+  const bool shows_times_;
   Tally tally_;
 };
 

@@ -57,14 +57,22 @@ struct CaseRepetitions {
   CaseDetails details;
 };
 
-enum class Keep { kMedians, kDetails, kRows };  // each more than the one before
+enum class Keep {
+  kMedians,   // of the metrics wanted
+  kDetails,   // and the details
+  kOutcomes,  // the same, also of a result without any number
+  kRows,      // and every number of every repetition
+};
 
 // Receives the parser's events, so that no document is ever held in memory. Every event returns
 // whether to go on; after a refusal error() says why.
 class ResultHandler {
  public:
   ResultHandler(const std::string& path, const std::vector<std::string>& wanted, Keep keep)
-      : wanted_(wanted), details_(keep >= Keep::kDetails), rows_(keep == Keep::kRows) {
+      : wanted_(wanted),
+        details_(keep != Keep::kMedians),
+        rows_(keep == Keep::kRows),
+        needs_number_(keep != Keep::kOutcomes) {
     launch_.path = path;
   }
 
@@ -145,7 +153,7 @@ class ResultHandler {
   }
 
   const std::vector<std::string>& wanted_;
-  bool details_, rows_;
+  bool details_, rows_, needs_number_;
   Launch launch_;
   std::string complaint_;
   std::vector<Level> levels_;

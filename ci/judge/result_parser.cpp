@@ -88,6 +88,14 @@ Result<Launch> read_launch(const std::string& path, const std::vector<std::strin
   return read(path, metrics, details ? Keep::kDetails : Keep::kMedians);
 }
 
+Result<Launch> parse_outcomes(std::istream& in, const std::string& path) {
+  return parse(in, path, {"net_ns"}, Keep::kOutcomes);
+}
+
+Result<Launch> read_outcomes(const std::string& path) {
+  return read(path, {"net_ns"}, Keep::kOutcomes);
+}
+
 Result<Launch> parse_rows(std::istream& in, const std::string& path) {
   return parse(in, path, {}, Keep::kRows);
 }

@@ -97,6 +97,11 @@ Result<Launch> parse_launch(std::istream& in, const std::string& path,
 Result<Launch> read_launch(const std::string& path, const std::vector<std::string>& metrics,
                            bool details = false);
 
+// As above, with the nets and the details: what became of each case. Takes a result without any
+// number too.
+Result<Launch> parse_outcomes(std::istream& in, const std::string& path);
+Result<Launch> read_outcomes(const std::string& path);
+
 // As above, with `rows`: every number of every repetition, and its details.
 Result<Launch> parse_rows(std::istream& in, const std::string& path);
 Result<Launch> read_rows(const std::string& path);

@@ -157,6 +157,18 @@ TEST_F(HookFault, RunThatIsMissingOrOneTooManyIsRefused) {
   EXPECT_THAT(load_->finish(findings), kRefused(HasSubstr("ran 128 times instead of 64")));
 }
 
+// As in a session of kprobes.
+TEST_F(HookFault, ProgramOfEntryAndReturnMustRunTwice) {
+  AttachedCase attached = on_getppid("hash");
+  attached.runs_per_op = 2;
+  EXPECT_THAT(run(attached), kRefused(HasSubstr("ran 64 times instead of 128")));
+  attached.driver = drive_by_system_call(kTwiceEach, getppid_tracepoint());
+  ASSERT_THAT(run(attached), IsOk());
+  Findings findings;
+  EXPECT_THAT(load_->finish(findings), IsOk());
+  EXPECT_EQ(findings.counters["runs_per_op"], 2);
+}
+
 TEST_F(HookFault, ProgramThatRunsWhereItMustNotIsRefused) {
   AttachedCase attached = on_getppid("counter");
   attached.passed = false;

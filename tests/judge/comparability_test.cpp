@@ -117,11 +117,13 @@ TEST(Comparability, OfTwoReleasesStillMindsAMitigationThatBothHave) {
               ElementsAre("cpu.model", "kernel.mitigations.meltdown"));
 }
 
-TEST(Defects, AreDryRunsDebugBuildsAndStoppedRuns) {
+TEST(Defects, AreDryRunsDebugBuildsStoppedRunsAndEmulatedMachines) {
   EXPECT_THAT(defects(kIdentity), IsEmpty());
   EXPECT_THAT(defects(with("dry_run", "false")), IsEmpty());
   EXPECT_THAT(defects(with("dry_run", "true")), ElementsAre("a dry run says nothing about cost"));
   EXPECT_THAT(defects(with("incomplete", "true")), ElementsAre("the run was stopped half-way"));
+  EXPECT_THAT(defects(with("emulated", "true")),
+              ElementsAre("an emulated machine was measured: its times mean nothing"));
   EXPECT_THAT(defects(with("build.build_type", "Debug")),
               ElementsAre("a debug build was measured"));
   EXPECT_THAT(defects(with("library_build_type", "debug")),

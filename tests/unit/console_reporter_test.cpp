@@ -65,6 +65,14 @@ TEST(Table, OverheadStandsBelowTheRowWhereItWasAskedFor) {
   EXPECT_EQ(lines_of(table_row("a/b:c", m, "ns"))[1], "    -3.0 % (-); 300.0 ns in all (-)");
 }
 
+TEST(Table, RowOfAnEmulatedMachineHoldsCountsAndNoTime) {
+  Measurement m = measured(12.345, 2.1, 10.245, 0.5);
+  m.ops = 4096;
+  m.batches = 16;
+  EXPECT_THAT(cells_of(table_verified("clock/read:ktime", m)),
+              ElementsAre("clock/read:ktime", "verified:", "4096", "operations,", "16", "batches"));
+}
+
 TEST(Table, FindingsAreNothingForMostCases) {
   EXPECT_EQ(table_findings(measured(12, 2, 10, 1), true), "");
 }

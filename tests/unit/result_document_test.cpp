@@ -334,6 +334,20 @@ TEST(ResultCsv, DoublesQuotesInsideText) {
   EXPECT_THAT(one.csv(), HasSubstr("\n\"a \"\"b\"\", c\","));
 }
 
+// Whoever sees only the table must see it there: times of an emulated machine mean nothing.
+TEST(ResultCsv, OfAnEmulatedMachineSaysSoOnEveryLine) {
+  ResultDocument emulated({}, {{"schema_version", kResultSchemaVersion}, {"emulated", true}});
+  const Measurement m = measurement();
+  emulated.add_run(run_of("a", 12.5), &m);
+  emulated.add_run(run_of("b", 12.5), &m);
+  const auto lines = lines_of(emulated.csv());
+  ASSERT_THAT(lines, SizeIs(3));
+  EXPECT_THAT(lines[0], EndsWith(",emulated"));
+  EXPECT_THAT(lines[1], EndsWith(",true"));
+  EXPECT_THAT(lines[2], EndsWith(",true"));
+  EXPECT_THAT(document().csv(), Not(HasSubstr("emulated")));
+}
+
 TEST(PerNs, ConvertsToEveryUnit) {
   EXPECT_DOUBLE_EQ(per_ns("ns"), 1);
   EXPECT_DOUBLE_EQ(per_ns("us"), 1e-3);
