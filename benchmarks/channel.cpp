@@ -12,6 +12,7 @@
 //                   number; one event alone (event_latency does).
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -235,7 +236,7 @@ class ChannelLoad : public PairedLoad {
       return std::make_unique<LookupSlotReader>(map_fd, places, route_.bytes, taker);
     }
     if (route_.channel == &kMmap) {
-      Result<Mapping> mapped = Mapping::of_descriptor(map_fd, slots_bytes(route_));
+      Result<Mapping> mapped = Mapping::of_descriptor(map_fd, slots_bytes(route_), PROT_READ);
       if (!mapped) return std::unexpected(mapped.error());
       slots_.emplace(std::move(*mapped));
       return std::make_unique<MappedSlotReader>(slots_->data(), places, route_.bytes, taker);

@@ -9,6 +9,7 @@
 //                   that works on the same words.
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -73,7 +74,7 @@ Result<Mapped> Mapped::create(const MappedType& type, std::uint32_t entries) {
     return std::unexpected(
         map_load_error(system_error(errno, "create a map to be mapped").error(), entries, 8));
   }
-  Result<Mapping> memory = Mapping::of_map(fd.get(), bytes);
+  Result<Mapping> memory = Mapping::of_descriptor(fd.get(), bytes, PROT_READ | PROT_WRITE);
   if (!memory) return std::unexpected(memory.error());
   return Mapped{std::move(fd), std::move(*memory)};
 }

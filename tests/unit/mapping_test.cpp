@@ -39,8 +39,8 @@ TEST(Mapping, BytesAreRoundedUpToWholePages) {
 }
 
 TEST(Mapping, WhatIsNoMapIsASystemError) {
-  EXPECT_THAT(Mapping::of_map(-1, 4096),
-              ErrorIs(ErrorKind::kSystem, ::testing::HasSubstr("of a map")));
+  EXPECT_THAT(Mapping::of_descriptor(-1, 4096, PROT_READ),
+              ErrorIs(ErrorKind::kSystem, ::testing::HasSubstr("of a descriptor")));
 }
 
 TEST(Mapping, AdviceThatTheKernelDoesNotKnowIsAnError) {
