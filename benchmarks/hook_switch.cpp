@@ -61,6 +61,12 @@ class ProgramSwitch : public HookSwitch {
 
  private:
   Result<void> switch_on(const VethPair& pair, std::span<const int> server_fds) {
+    const bool xdp = hook_ == LiveHook::kXdpNative || hook_ == LiveHook::kXdpGeneric;
+    if (xdp && !kept_) {
+      Result<Attachment> kept = keep_in_dispatcher(program_, pair.client.net_ns);
+      if (!kept) return std::unexpected(kept.error());
+      kept_ = std::move(*kept);
+    }
     switch (hook_) {
       case LiveHook::kXdpNative:
         return keep(attach_to_device(program_, DeviceHook::kXdpNative, pair.dut));
@@ -128,6 +134,7 @@ class ProgramSwitch : public HookSwitch {
   PassSkeleton skeleton_;
   const bpf_program* program_;
   std::optional<Cgroup> cgroup_;
+  Attachment kept_;
   Attachment attachment_;
   bool on_ = false;
 };

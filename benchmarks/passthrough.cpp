@@ -321,10 +321,7 @@ std::vector<std::string> needs_of(LiveHook hook) {
   return needs;
 }
 
-// A hook in the driver is switched on and off by the driver, slowly.
-Plan plan_of(LiveHook hook, std::uint64_t ops) {
-  return {.ops_per_batch = ops, .rounds = hook == LiveHook::kXdpNative ? 8 : 20, .loads = 12};
-}
+Plan plan_of(std::uint64_t ops) { return {.ops_per_batch = ops, .rounds = 16, .loads = 12}; }
 
 void register_tcp(Registry& registry, LiveHook hook, int connections) {
   const bool none = hook == LiveHook::kNone;
@@ -338,7 +335,7 @@ void register_tcp(Registry& registry, LiveHook hook, int connections) {
        .floor = none ? "the same through a pair of stream sockets" : "the same, nothing attached",
        .needs = needs_of(hook),
        .suite = connections == 1 ? Suite::kFull : Suite::kDefault,
-       .plan = plan_of(hook, 16),
+       .plan = plan_of(16),
        .load = [hook, connections] { return TcpPassLoad::create(hook, connections); }});
 }
 
@@ -353,7 +350,7 @@ void register_udp(Registry& registry, LiveHook hook) {
                      : "the same, nothing attached",
        .needs = needs_of(hook),
        .suite = Suite::kDefault,
-       .plan = plan_of(hook, 128),
+       .plan = plan_of(128),
        .load = [c = UdpCase{hook, false, false}] { return UdpPassLoad::create(c); }});
 }
 
@@ -365,7 +362,7 @@ void register_entry(Registry& registry, LiveHook hook) {
        .floor = "the same packets with nothing attached",
        .needs = needs_of(hook),
        .suite = Suite::kDefault,
-       .plan = plan_of(hook, 128),
+       .plan = plan_of(128),
        .load = [c = UdpCase{hook, true, true}] { return UdpPassLoad::create(c); }});
 }
 

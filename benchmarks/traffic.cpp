@@ -145,16 +145,12 @@ class LiveSource : public TrafficSource {
         send_(bpf_program__fd(skeleton_->progs.traffic_send), live(frame)),
         discard_(bpf_program__fd(skeleton_->progs.traffic_discard), live(frame)) {}
 
-  // The kernel's dispatcher of XDP programs is changed by a test-run of one that it does not know,
-  // and back again, which takes grace periods of RCU, about 10 ms. It knows those that are
-  // attached: so each is attached where no packet comes.
   Result<void> show_dispatcher(const VethPair& pair) {
     for (const auto& [program, end] : {std::pair{skeleton_->progs.traffic_send, &pair.client},
                                        std::pair{skeleton_->progs.traffic_discard, &pair.dut}}) {
-      Result<Attachment> attached =
-          attach_to_device(program, DeviceHook::kXdpGeneric, end->net_ns, kLoopbackIndex);
-      if (!attached) return std::unexpected(attached.error());
-      known_.push_back(std::move(*attached));
+      Result<Attachment> kept = keep_in_dispatcher(program, end->net_ns);
+      if (!kept) return std::unexpected(kept.error());
+      kept_.push_back(std::move(*kept));
     }
     return {};
   }
@@ -185,7 +181,7 @@ class LiveSource : public TrafficSource {
   Skeleton<traffic_source_bpf> skeleton_;
   TestRun send_;
   TestRun discard_;
-  std::vector<Attachment> known_;
+  std::vector<Attachment> kept_;
 };
 
 }  // namespace
