@@ -191,7 +191,7 @@ TEST_F(MapFault, ListRefusesAnObjectThatSomebodyElseWrote) {
     SCOPED_TRACE(type);
     ASSERT_NO_FATAL_FAILURE(load(fmt::format("map_op/op:{}/type:{}/entries:1/value:8", op, type)));
     if (IsSkipped()) return;
-    const UniqueFd keys = own_map("map_obje.bss");
+    const UniqueFd keys = own_map(".bss.keys");
     ASSERT_TRUE(keys);
     const TestRunFault fault([&](int prog_fd, bpf_test_run_opts* options) {
       bpf_map_info info{};
