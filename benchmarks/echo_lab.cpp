@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <fmt/format.h>
-#include <linux/if_link.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -18,7 +17,7 @@
 #include "bpf/shared/echo.h"
 #include "echo.skel.h"
 #include "fixtures/attachment.h"
-#include "fixtures/libbpf_log.h"
+#include "fixtures/device_hook.h"
 #include "fixtures/skeleton.h"
 #include "fixtures/xdp_socket.h"
 #include "harness/pinned_thread.h"
@@ -109,87 +108,35 @@ Result<EchoSkeleton> load_programs(std::initializer_list<ProgramSlot> wanted) {
   return skeleton;
 }
 
-// By a link, inside the namespace of the device.
-Result<Attachment> attach_to_device(const bpf_program* program, const VethEnd& end,
-                                    bpf_attach_type type, std::uint32_t flags) {
-  UniqueFd link;
-  const Result<void> done = end.net_ns.run([&]() -> Result<void> {
-    LIBBPF_OPTS(bpf_link_create_opts, options);
-    options.flags = flags;
-    const int fd = bpf_link_create(bpf_program__fd(program), end.ifindex, type, &options);
-    if (fd < 0) {
-      return system_error(-fd,
-                          fmt::format("attach {} to {}", bpf_program__name(program), end.device));
-    }
-    link = UniqueFd(fd);
-    return {};
-  });
-  if (!done) return std::unexpected(done.error());
-  return Attachment(std::move(link));
-}
-
-// A classifier of the clsact qdisc, which goes with it.
-Result<Attachment> attach_to_clsact(const bpf_program* program, const VethEnd& end) {
-  LIBBPF_OPTS(bpf_tc_hook, hook);
-  hook.ifindex = end.ifindex;
-  hook.attach_point = BPF_TC_INGRESS;
-  const Result<void> done = end.net_ns.run([&]() -> Result<void> {
-    const LibbpfLog log;
-    if (const int err = bpf_tc_hook_create(&hook); err != 0) {
-      return system_error(-err, log.last_warnings("make a clsact qdisc"));
-    }
-    LIBBPF_OPTS(bpf_tc_opts, options);
-    options.prog_fd = bpf_program__fd(program);
-    const int err = bpf_tc_attach(&hook, &options);
-    if (err != 0) return system_error(-err, log.last_warnings("attach a classifier"));
-    return {};
-  });
-  if (!done) return std::unexpected(done.error());
-  return Attachment([hook, &end]() mutable {
-    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
-    // What fails here goes with the namespace.
-    (void)end.net_ns.run([&]() -> Result<void> {
-      bpf_tc_hook_destroy(&hook);
-      return {};
-    });
-  });
-}
-
-enum class Tc { kClsact, kTcx, kNetkit };
-
-Result<std::unique_ptr<HookEcho>> start_at_tc(const EchoLab& lab, Tc way, ProgramSlot slot) {
+Result<std::unique_ptr<HookEcho>> start_at_tc(const EchoLab& lab, DeviceHook hook,
+                                              ProgramSlot slot) {
   auto skeleton = load_programs({slot});
   if (!skeleton) return std::unexpected(skeleton.error());
   auto echo = std::make_unique<HookEcho>(std::move(*skeleton), slot);
-  const bpf_program* const program = echo->object().progs.*slot;
-  const VethEnd& end = lab.pair.dut;
-  Result<Attachment> attachment =
-      way == Tc::kClsact
-          ? attach_to_clsact(program, end)
-          : attach_to_device(program, end, way == Tc::kTcx ? BPF_TCX_INGRESS : BPF_NETKIT_PEER, 0);
+  Result<Attachment> attachment = attach_to_device(echo->object().progs.*slot, hook, lab.pair.dut);
   if (!attachment) return std::unexpected(attachment.error());
   echo->add(std::move(*attachment));
   return echo;
 }
 
-template <Tc kWay>
+template <DeviceHook kHook>
 Started start_tc(const EchoLab& lab, const EchoPlace& /*place*/) {
-  return start_at_tc(lab, kWay, &decltype(echo_bpf::progs)::echo_tc);
+  return start_at_tc(lab, kHook, &decltype(echo_bpf::progs)::echo_tc);
 }
 
-template <std::uint32_t kMode>
+template <DeviceHook kHook>
 Started start_xdp(const EchoLab& lab, const EchoPlace& /*place*/) {
   constexpr ProgramSlot kAnswer = &decltype(echo_bpf::progs)::echo_xdp;
   constexpr ProgramSlot kPass = &decltype(echo_bpf::progs)::pass_xdp;
-  constexpr bool kNative = kMode == XDP_FLAGS_DRV_MODE;
+  constexpr bool kNative = kHook == DeviceHook::kXdpNative;
   auto skeleton = kNative ? load_programs({kAnswer, kPass}) : load_programs({kAnswer});
   if (!skeleton) return std::unexpected(skeleton.error());
   auto echo = std::make_unique<HookEcho>(std::move(*skeleton), kAnswer);
-  auto answer = attach_to_device(echo->object().progs.*kAnswer, lab.pair.dut, BPF_XDP, kMode);
+  auto answer = attach_to_device(echo->object().progs.*kAnswer, kHook, lab.pair.dut);
   if (!answer) return std::unexpected(answer.error());
   echo->add(std::move(*answer));
   if constexpr (kNative) {
-    auto pass = attach_to_device(echo->object().progs.*kPass, lab.pair.client, BPF_XDP, kMode);
+    auto pass = attach_to_device(echo->object().progs.*kPass, kHook, lab.pair.client);
     if (!pass) return std::unexpected(pass.error());
     echo->add(std::move(*pass));
   }
@@ -291,7 +238,7 @@ class XdpSocketEcho : public Echo {
       return std::unexpected(entered.error());
     }
     auto attached =
-        attach_to_device(hook.object().progs.*kAnswer, lab.pair.dut, BPF_XDP, XDP_FLAGS_DRV_MODE);
+        attach_to_device(hook.object().progs.*kAnswer, DeviceHook::kXdpNative, lab.pair.dut);
     if (!attached) return std::unexpected(attached.error());
     hook.add(std::move(*attached));
     auto echo = std::unique_ptr<XdpSocketEcho>(
@@ -349,15 +296,15 @@ constexpr EchoHook kHooks[] = {
     {"sk_skb", "an SK_SKB verdict of the server's socket", Answers::kLater, false, "5.13",
      "CONFIG_BPF_STREAM_PARSER", start_sk_skb},
     {"tc_clsact", "a program at TC ingress (clsact)", Answers::kInSend, false, "4.5",
-     "CONFIG_NET_CLS_BPF", start_tc<Tc::kClsact>},
+     "CONFIG_NET_CLS_BPF", start_tc<DeviceHook::kTcClsact>},
     {"tcx", "a program at TC ingress (TCX)", Answers::kInSend, false, "6.6", "CONFIG_BPF_SYSCALL",
-     start_tc<Tc::kTcx>},
+     start_tc<DeviceHook::kTcx>},
     {"netkit", "a program of a netkit device", Answers::kInSend, true, "6.7", "CONFIG_NETKIT",
-     start_tc<Tc::kNetkit>},
+     start_tc<DeviceHook::kNetkit>},
     {"xdp_generic", "a generic XDP program", Answers::kInSend, false, "5.9", "CONFIG_BPF_SYSCALL",
-     start_xdp<XDP_FLAGS_SKB_MODE>},
+     start_xdp<DeviceHook::kXdpGeneric>},
     {"xdp_native", "a native XDP program", Answers::kInSend, false, "5.9", "CONFIG_BPF_SYSCALL",
-     start_xdp<XDP_FLAGS_DRV_MODE>},
+     start_xdp<DeviceHook::kXdpNative>},
     {"af_xdp", "a server in user space with an AF_XDP socket (copy mode)", Answers::kThread, false,
      "5.9", "CONFIG_XDP_SOCKETS", XdpSocketEcho::start},
 };
@@ -431,7 +378,7 @@ const EchoHook* find_echo_hook(std::string_view name) {
 }
 
 Result<std::unique_ptr<Echo>> start_black_hole(const EchoLab& lab) {
-  return start_at_tc(lab, Tc::kClsact, &decltype(echo_bpf::progs)::drop_tc);
+  return start_at_tc(lab, DeviceHook::kTcClsact, &decltype(echo_bpf::progs)::drop_tc);
 }
 
 void add_echo_capabilities(Capabilities& capabilities) {

@@ -8,7 +8,7 @@
 #include "bpf/shared/channel.h"
 #include "channel.skel.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 
 namespace bpfmark {
@@ -19,18 +19,7 @@ using ::testing::HasSubstr;
 constexpr const char* kPrograms[] = {"send_nothing", "send_ringbuf", "send_perfbuf", "send_slot",
                                      "send_arena"};
 
-class ChannelBytecode : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_THAT(code_, IsOk()); }
-
-  const Function& function(const std::string& name) const {
-    const Function* const found = code_->find(name);
-    EXPECT_NE(found, nullptr) << name;
-    return *found;
-  }
-
-  const Result<ObjectCode> code_ = ObjectCode::of_skeleton<channel_bpf>();
-};
+using ChannelBytecode = ObjectCodeTest<channel_bpf>;
 
 // One record calls these once each, and for its time the clock.
 Result<void> check_record(const Function& body, const std::vector<bpf_func_id>& helpers) {

@@ -7,7 +7,7 @@
 #include "bpf/shared/echo.h"
 #include "echo.skel.h"
 #include "tests/support/bytecode_checks.h"
-#include "tests/support/object_code.h"
+#include "tests/support/object_code_test.h"
 #include "tests/support/result_matchers.h"
 
 namespace bpfmark {
@@ -15,18 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class EchoBytecode : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_THAT(code_, IsOk()); }
-
-  const Function& function(const std::string& name) const {
-    const Function* const found = code_->find(name);
-    EXPECT_NE(found, nullptr) << name;
-    return *found;
-  }
-
-  const Result<ObjectCode> code_ = ObjectCode::of_skeleton<echo_bpf>();
-};
+using EchoBytecode = ObjectCodeTest<echo_bpf>;
 
 TEST_F(EchoBytecode, ProgramsDoNothingButAnswer) {
   EXPECT_THAT(check_calls_only(function("echo_tc"), BPF_FUNC_redirect, 1), IsOk());
