@@ -135,14 +135,18 @@ class BareLoad : public PairedLoad {
 
 }  // namespace
 
+Result<BodyProgram> load_body(const AttachedCase& attached, const HookDriver& driver) {
+  return BodyProgram::load({.body = attached.body,
+                            .type = attached.type,
+                            .point = driver.point(),
+                            .verdict = attached.verdict,
+                            .user_stack = attached.user_stack});
+}
+
 Result<std::unique_ptr<PairedLoad>> load_attached(const AttachedCase& attached) {
   Result<std::unique_ptr<HookDriver>> driver = attached.driver();
   if (!driver) return std::unexpected(driver.error());
-  Result<BodyProgram> body = BodyProgram::load({.body = attached.body,
-                                                .type = attached.type,
-                                                .point = (*driver)->point(),
-                                                .verdict = attached.verdict,
-                                                .user_stack = attached.user_stack});
+  Result<BodyProgram> body = load_body(attached, **driver);
   if (!body) return std::unexpected(body.error());
   return std::make_unique<AttachedLoad>(attached, std::move(*driver), std::move(*body));
 }

@@ -24,6 +24,9 @@ struct AttachedCase {
   bool passed = true;  // false: the program is where the operations do not pass, and must not run
 };
 
+// The body of a case, made for the point that its driver passes. Errors: those of BodyProgram.
+Result<BodyProgram> load_body(const AttachedCase& attached, const HookDriver& driver);
+
 // Subject: the driver's operations with the program attached. Floor: the same without.
 // Errors of the loads: those of the driver and the body, kWrongResult unless the program ran
 // exactly as often as the hook was passed.

@@ -43,11 +43,7 @@ class LiveHook {
   static Result<LiveHook> create(const AttachedCase& attached) {
     Result<std::unique_ptr<HookDriver>> driver = attached.driver();
     if (!driver) return std::unexpected(driver.error());
-    Result<BodyProgram> body = BodyProgram::load({.body = attached.body,
-                                                  .type = attached.type,
-                                                  .point = (*driver)->point(),
-                                                  .verdict = attached.verdict,
-                                                  .user_stack = attached.user_stack});
+    Result<BodyProgram> body = load_body(attached, **driver);
     if (!body) return std::unexpected(body.error());
     return LiveHook(attached, std::move(*driver), std::move(*body));
   }
