@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Adds up what ci/test ran: lists skips and failures, then "N passed, N failed, N skipped" as the last line.
+"""Adds up what ci/test ran: lists skips, then failures with the end of what they printed, and
+"N passed, N failed, N skipped" as the last line.
 
 Usage: ci/summary.py RECORDS
 
@@ -18,6 +19,8 @@ import xml.etree.ElementTree as ET
 
 # What ctest says about a test that asked to be skipped; every other way of not running is a failure.
 ASKED_TO_SKIP = re.compile(r"SKIP_|Disabled")
+# Of a failed test: whoever has only the end of a log must see why.
+SHOWN_LINES = 40
 
 
 def skip_reason(output):
@@ -34,6 +37,12 @@ def skip_reason(output):
                 return " ".join(reason)
     written = [line for line in lines if line]
     return written[-1] if written else "no reason given"
+
+
+def failure_reason(why, output):
+    """The reason, and below it the last lines of the output."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return "\n    | ".join([why, *lines[-SHOWN_LINES:]])
 
 
 def read_tests(junit_file):
@@ -53,7 +62,7 @@ def read_tests(junit_file):
         elif skipped is not None and ASKED_TO_SKIP.search(why):
             yield name, "skipped", skip_reason(case.findtext("system-out") or "")
         else:
-            yield name, "failed", why or f"status {status}"
+            yield name, "failed", failure_reason(why or f"status {status}", case.findtext("system-out") or "")
 
 
 def tests_of_run(status, junit_file):
