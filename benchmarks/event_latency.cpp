@@ -87,22 +87,14 @@ struct Route {
 // Only a ring buffer can be told to wake up its reader; a user ring buffer is drained by a program
 // that user space starts.
 constexpr Route kRoutes[] = {
-    {&kRingbuf, &kEach, false, Suite::kDefault},
-    {&kRingbuf, &kEach, true, Suite::kDefault},
-    {&kRingbuf, &kNth, false},
-    {&kRingbuf, &kNth, true},
-    {&kRingbuf, &kForced, false},
-    {&kRingbuf, &kForced, true},
-    {&kRingbuf, &kBusyPoll, false},
-    {&kRingbuf, &kBusyPoll, true, Suite::kDefault},
-    {&kPerfbuf, &kEach, false},
-    {&kPerfbuf, &kEach, true, Suite::kDefault},
-    {&kPerfbuf, &kNth, false},
-    {&kPerfbuf, &kNth, true},
-    {&kPerfbuf, &kBusyPoll, false},
-    {&kPerfbuf, &kBusyPoll, true},
-    {&kUserRingbuf, &kEach, false, Suite::kDefault},
-    {&kUserRingbuf, &kNth, false},
+    {&kRingbuf, &kEach, false},        {&kRingbuf, &kEach, true, Suite::kDefault},
+    {&kRingbuf, &kNth, false},         {&kRingbuf, &kNth, true},
+    {&kRingbuf, &kForced, false},      {&kRingbuf, &kForced, true},
+    {&kRingbuf, &kBusyPoll, false},    {&kRingbuf, &kBusyPoll, true, Suite::kDefault},
+    {&kPerfbuf, &kEach, false},        {&kPerfbuf, &kEach, true, Suite::kDefault},
+    {&kPerfbuf, &kNth, false},         {&kPerfbuf, &kNth, true},
+    {&kPerfbuf, &kBusyPoll, false},    {&kPerfbuf, &kBusyPoll, true},
+    {&kUserRingbuf, &kEach, false},    {&kUserRingbuf, &kNth, false},
     {&kUserRingbuf, &kBusyPoll, true},
 };
 

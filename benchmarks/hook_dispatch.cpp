@@ -139,12 +139,9 @@ bool can_have(const HookType& type, const HookBody& body) {
 
 // The choice for the default suite: each type once, the bodies on one type, the drivers on another.
 bool is_representative(const std::string& name) {
-  static constexpr std::array kChosen = {"type:tp/body:empty/driver:syscall",
-                                         "type:tp/body:counter/driver:syscall",
+  static constexpr std::array kChosen = {"type:tp/body:counter/driver:syscall",
                                          "type:tp/body:hash/driver:syscall",
                                          "type:tp/body:ringbuf/driver:syscall",
-                                         "type:tp/body:perfbuf/driver:syscall",
-                                         "type:tp/body:stackid/driver:syscall",
                                          "type:raw_tp/body:counter/driver:syscall",
                                          "type:tp_btf/body:counter/driver:syscall",
                                          "type:raw_tp/body:counter/driver:kernel",
@@ -156,7 +153,6 @@ bool is_representative(const std::string& name) {
                                          "type:usdt/body:counter",
                                          "type:perf_event/body:counter",
                                          "type:lsm/body:counter",
-                                         "type:cgroup_skb_egress/body:counter",
                                          "type:cgroup_connect4/body:counter",
                                          "type:sk_lookup/body:counter",
                                          "type:iterator/body:counter"};

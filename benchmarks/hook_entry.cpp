@@ -12,6 +12,7 @@
 //                   the test-run loop itself cannot be told from the entry and is in the number.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -204,6 +205,14 @@ Result<std::unique_ptr<PairedLoad>> HookLoad::create(const Hook& hook, bool coun
       new HookLoad(std::move(*skeleton), std::move(hold), bpf_program__fd(program), hook, counter));
 }
 
+// The others are entered like one of these.
+Suite suite_of(std::string_view type, bool counter) {
+  constexpr std::array kShown = {"xdp",       "tc",     "socket_filter", "cgroup_skb",
+                                 "sk_lookup", "raw_tp", "syscall"};
+  const bool shown = counter ? type == "xdp" : std::ranges::find(kShown, type) != kShown.end();
+  return shown ? Suite::kDefault : Suite::kFull;
+}
+
 }  // namespace
 
 void register_hook_entry(Registry& registry) {
@@ -217,6 +226,7 @@ void register_hook_entry(Registry& registry) {
                     .floor = repeats ? "half as many repeats of the same program"
                                      : "the same call, refused just before the program runs",
                     .needs = {fmt::format("test_run_{}", hook.type), "jit"},
+                    .suite = suite_of(hook.type, counter),
                     .plan = {.ops_per_batch = hook.ops_per_batch,
                              .rounds = repeats ? 60 : 120,
                              .loads = 12,

@@ -277,7 +277,7 @@ Case case_of(bool attaches, std::string_view way) {
   made.question = fmt::format("What does it take to {} a program by {}?", name, way);
   made.floor = kClockFloor;
   made.needs = {"jit"};
-  made.suite = way == "raw_tp" || way == "cgroup" ? Suite::kDefault : Suite::kFull;
+  made.suite = way == "cgroup" ? Suite::kDefault : Suite::kFull;
   return made;
 }
 

@@ -41,10 +41,10 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"array", BPF_MAP_TYPE_ARRAY, 4, 8, 0, false, Suite::kDefault},
+    {"array", BPF_MAP_TYPE_ARRAY, 4, 8, 0, false},
     {"bloom_filter", BPF_MAP_TYPE_BLOOM_FILTER, 0, 8, 0, false},
     {"hash", BPF_MAP_TYPE_HASH, 4, 8, 0, true, Suite::kDefault},
-    {"hash", BPF_MAP_TYPE_HASH, 4, 8, BPF_F_NO_PREALLOC, true, Suite::kDefault},
+    {"hash", BPF_MAP_TYPE_HASH, 4, 8, BPF_F_NO_PREALLOC, true},
     {"lpm_trie", BPF_MAP_TYPE_LPM_TRIE, 8, 8, BPF_F_NO_PREALLOC, true},
     {"lru_hash", BPF_MAP_TYPE_LRU_HASH, 4, 8, 0, true},
     {"percpu_array", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 0, false},

@@ -39,7 +39,7 @@ constexpr ArenaCase kCases[] = {
     {"read", "arena_read", "floor_read", "tc", 1024, 0, 2, Suite::kDefault},
     {"read", "arena_read", "floor_read", "tc", 65536, 0, 4},
     {"read", "arena_read", "floor_read", "tc", 1u << 20, 0, 10},
-    {"write", "arena_write", "floor_write", "tc", 1024, 0, 2, Suite::kDefault},
+    {"write", "arena_write", "floor_write", "tc", 1024, 0, 2},
     {"write", "arena_write", "floor_write", "tc", 65536, 0, 4},
     {"write", "arena_write", "floor_write", "tc", 1u << 20, 0, 10},
     {"alloc_free", "arena_alloc", "floor_alloc", "syscall", 0, 1, 12000, Suite::kDefault},

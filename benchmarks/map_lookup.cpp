@@ -125,13 +125,15 @@ void register_lookup(Registry& registry, const LookupCase& c, Suite suite) {
        .load = [c] { return load_lookup(c); }});
 }
 
-// A choice that shows every type, and every dimension once on the hash.
+// A choice that shows every type, and on the hash one step in every dimension.
 bool in_default_suite(const LookupCase& c) {
   const bool plain = c.pattern == KeyPattern::kUniform && c.value_bytes == 8;
-  if (c.entries == 1024 && plain) return true;
-  if (c.type->type != BPF_MAP_TYPE_HASH || !c.hit) return false;
-  if (c.entries == 1024) return c.value_bytes == 8 || c.pattern == KeyPattern::kUniform;
-  return c.entries == 65536 && (plain || (c.pattern == KeyPattern::kZipf && c.value_bytes == 8));
+  if (c.entries == 1024 && plain && c.hit) return true;
+  if (c.type->type != BPF_MAP_TYPE_HASH) return false;
+  if (c.entries == 65536 || !c.hit) return c.entries <= 65536 && plain;
+  if (c.entries != 1024) return false;
+  return c.value_bytes == 8 ? c.pattern != KeyPattern::kSequential
+                            : c.value_bytes == 256 && c.pattern == KeyPattern::kUniform;
 }
 
 }  // namespace

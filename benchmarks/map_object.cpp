@@ -65,7 +65,7 @@ const ObjectCase kCases[] = {
     {"create_delete", "socket_storage", "sk_create", "floor_sk", "tc", nullptr, &Maps::of_sockets,
      false, "5.2", 700, Suite::kFull},
     {"pop_push", "list", "list_move", "floor_word", "tc", "fill_list", &Maps::data_list, true,
-     "6.3", 100, Suite::kDefault},
+     "6.3", 100, Suite::kFull},
     {"pop_push", "rbtree", "tree_move", "floor_word", "tc", "fill_tree", &Maps::data_tree, true,
      "6.4", 100, Suite::kDefault},
     {"take_put", "kptr", "kptr_move", "floor_kptr", "tc", "fill_kptr", &Maps::holders, true, "6.4",

@@ -47,8 +47,7 @@ class CaseList {
 };
 
 void add_updates(CaseList& list) {
-  const OpCase array = {
-      .op = kUpdate, .type = "array", .key_bytes = 4, .about_ns = 10, .suite = Suite::kDefault};
+  const OpCase array = {.op = kUpdate, .type = "array", .key_bytes = 4, .about_ns = 10};
   list.add(array);
   list.vary(array, &OpCase::keys, {KeyPattern::kSame});
   list.vary(array, &OpCase::entries, {1u, 65536u, kMebi});
@@ -65,6 +64,7 @@ void add_updates(CaseList& list) {
   list.vary(hash, &OpCase::no_prealloc, {true});
   OpCase per_cpu = hash;
   per_cpu.type = "percpu_hash";
+  per_cpu.suite = Suite::kFull;
   list.add(per_cpu);
   list.vary(per_cpu, &OpCase::no_prealloc, {true});
   for (const bool percpu_lists : {false, true}) {
@@ -106,8 +106,7 @@ void add_inserts(CaseList& list) {
 
 // With keys of 4 bytes they are in map_lookup.
 void add_lookups(CaseList& list) {
-  const OpCase hash = {
-      .op = kLookup, .type = "hash", .fill_pct = 100, .about_ns = 30, .suite = Suite::kDefault};
+  const OpCase hash = {.op = kLookup, .type = "hash", .fill_pct = 100, .about_ns = 30};
   list.add(hash);
   list.vary(hash, &OpCase::key_bytes, {16u, 64u});
   list.vary(hash, &OpCase::fill_pct, {10u, 50u});
@@ -126,11 +125,7 @@ void add_lookups(CaseList& list) {
     list.vary(maps, &OpCase::entries, {1u, 65536u});
   }
   for (const char* const type : {"sockmap", "sockhash"}) {
-    list.add({.op = kSocketLookup,
-              .type = type,
-              .key_bytes = 4,
-              .about_ns = 30,
-              .suite = Suite::kDefault});
+    list.add({.op = kSocketLookup, .type = type, .key_bytes = 4, .about_ns = 30});
   }
   for (const char* const type : {"devmap", "devmap_hash"}) {
     list.add({.op = kRedirect, .type = type, .key_bytes = 4, .about_ns = 15});
@@ -141,8 +136,7 @@ void add_lookups(CaseList& list) {
             .keys = KeyPattern::kSame,
             .entries = 1,
             .key_bytes = 4,
-            .about_ns = 15,
-            .suite = Suite::kDefault});
+            .about_ns = 15});
 }
 
 void add_tries(CaseList& list) {
@@ -155,11 +149,7 @@ void add_tries(CaseList& list) {
   deep.keys = KeyPattern::kSame;
   list.vary(deep, &OpCase::depth, {1u, 8u, 16u, 32u});
   list.add({.op = kTrieUpdate, .type = "lpm_trie", .about_ns = 300});
-  list.add({.op = kTrieInsertDelete,
-            .type = "lpm_trie",
-            .fill_pct = 50,
-            .about_ns = 500,
-            .suite = Suite::kDefault});
+  list.add({.op = kTrieInsertDelete, .type = "lpm_trie", .fill_pct = 50, .about_ns = 500});
 }
 
 // The value is the key.

@@ -60,7 +60,7 @@ constexpr Suite kShown = Suite::kDefault;
 
 // None deletes from an LRU map: what is put back into a full one may evict another key.
 constexpr CallCase kCases[] = {
-    {&kLookup, "array", kSame, 1, 64, kShown},
+    {&kLookup, "array", kSame, 1, 64},
     {&kLookup, "hash", kSame, 1, 64, kShown},
     {&kLookup, "lru_hash", kSame, 1, 64},
     {&kLookup, "percpu_array", kSame, 1, 64, kShown},
@@ -86,11 +86,11 @@ constexpr CallCase kCases[] = {
     {&kInsert, "hash", kInOrder, 1024, 8},
     {&kInsert, "lru_hash", kInOrder, 1024, 8},
     {&kInsert, "percpu_hash", kInOrder, 1024, 8},
-    {&kDelete, "hash", kInOrder, 1024, 8, kShown},
+    {&kDelete, "hash", kInOrder, 1024, 8},
     {&kDelete, "percpu_hash", kInOrder, 1024, 8},
     {&kLookupDelete, "hash", kInOrder, 1024, 8},
     {&kNextKey, "array", kInOrder, 1024, 8},
-    {&kNextKey, "hash", kInOrder, 1024, 8, kShown},
+    {&kNextKey, "hash", kInOrder, 1024, 8},
 };
 
 // A map, a stream of keys, and the memory that calls read and write.

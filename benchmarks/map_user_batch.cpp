@@ -48,7 +48,7 @@ constexpr BatchCase kCases[] = {
     {&kLookup, "hash", 16, 80},      {&kLookup, "hash", 256, 50, Suite::kDefault},
     {&kLookup, "lru_hash", 256, 50}, {&kLookup, "percpu_hash", 256, 100},
     {&kUpdate, "array", 16, 100},    {&kUpdate, "array", 256, 80},
-    {&kUpdate, "hash", 16, 120},     {&kUpdate, "hash", 256, 100, Suite::kDefault},
+    {&kUpdate, "hash", 16, 120},     {&kUpdate, "hash", 256, 100},
     {&kDelete, "hash", 16, 100},     {&kDelete, "hash", 256, 80},
 };
 

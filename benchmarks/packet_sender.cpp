@@ -25,7 +25,7 @@ void register_packet_sender(Registry& registry) {
                                  send_way_name(way)),
          .floor = "the same frames into a device that throws them away",
          .needs = std::move(needs),
-         .suite = Suite::kDefault,
+         .suite = way == SendWay::kUring ? Suite::kDefault : Suite::kFull,
          .plan = {.ops_per_batch = 256, .rounds = 30, .loads = 12},
          .load = [way] {
            return load_driver_drop(

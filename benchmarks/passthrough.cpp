@@ -349,19 +349,22 @@ void register_udp(Registry& registry, LiveHook hook) {
        .floor = none ? "the same frames into a device that throws them away"
                      : "the same, nothing attached",
        .needs = needs_of(hook),
-       .suite = Suite::kDefault,
+       .suite = none ? Suite::kDefault : Suite::kFull,
        .plan = plan_of(128),
        .load = [c = UdpCase{hook, false, false}] { return UdpPassLoad::create(c); }});
 }
 
 void register_entry(Registry& registry, LiveHook hook) {
+  // One of the driver, of the device, of the cgroup and of the socket.
+  const bool shown = hook == LiveHook::kXdpNative || hook == LiveHook::kTcx ||
+                     hook == LiveHook::kCgroupSkb || hook == LiveHook::kSkSkb;
   registry.add(
       {.name = fmt::format("hook_entry_live/hook:{}", live_hook(hook).name),
        .question = fmt::format("What does it cost to prepare, enter and leave {} for live packets?",
                                live_hook(hook).what),
        .floor = "the same packets with nothing attached",
        .needs = needs_of(hook),
-       .suite = Suite::kDefault,
+       .suite = shown ? Suite::kDefault : Suite::kFull,
        .plan = plan_of(128),
        .load = [c = UdpCase{hook, true, true}] { return UdpPassLoad::create(c); }});
 }

@@ -292,8 +292,7 @@ Plan plan_of(std::string_view call, bool monitored) {
 }
 
 bool is_default(std::string_view call, std::string_view monitor) {
-  constexpr std::array kBare = {"getppid", "read", "write",   "openat",
-                                "close",   "mmap", "connect", "execve"};
+  constexpr std::array kBare = {"getppid", "read", "openat", "connect", "execve"};
   constexpr std::array kMonitored = {"tp_noop", "tp_ringbuf"};
   if (monitor == "none") return std::ranges::find(kBare, call) != kBare.end();
   return std::ranges::find(kMonitored, monitor) != kMonitored.end() &&
