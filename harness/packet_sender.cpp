@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "harness/clock.h"
 #include "harness/interrupt.h"
 #include "harness/ring.h"
 
@@ -28,44 +29,6 @@ Result<std::uint64_t> refused(long outcome, std::size_t frame_bytes) {
   if (outcome < 0) return system_error(static_cast<int>(-outcome), "send a frame");
   return wrong_result(fmt::format("{} of {} bytes of a frame were sent", outcome, frame_bytes));
 }
-
-// A request of the ring for each frame, of a file that it knows already.
-class UringSender : public PacketSender {
- public:
-  UringSender(int socket_fd, const FrameStream& stream, Ring ring)
-      : PacketSender(socket_fd, stream), ring_(std::move(ring)) {}
-
-  Result<void> open() {
-    const int err = io_uring_register_files(ring_.get(), &socket_fd_, 1);
-    if (err < 0) return system_error(-err, "register a socket with an io_uring");
-    return {};
-  }
-
-  Result<std::uint64_t> send(std::uint64_t frames) override {
-    std::uint64_t lost = 0;
-    while (frames > 0) {
-      const auto batch = static_cast<unsigned>(std::min<std::uint64_t>(frames, kBatch));
-      for (unsigned i = 0; i < batch; ++i) {
-        io_uring_sqe* const entry = ring_.next_entry();
-        io_uring_prep_send(entry, 0, next_frame(), frame_bytes(), 0);
-        entry->flags |= IOSQE_FIXED_FILE;
-      }
-      if (Result<void> sent = ring_.submit(batch, Wait::kBlocking, kPatience_ns); !sent) {
-        return std::unexpected(sent.error());
-      }
-      for (unsigned i = 0; i < batch; ++i) {
-        const Result<std::uint64_t> gone = refused(ring_.take().result, frame_bytes());
-        if (!gone) return gone;
-        lost += *gone;
-      }
-      frames -= batch;
-    }
-    return lost;
-  }
-
- private:
-  Ring ring_;
-};
 
 class SendtoSender : public PacketSender {
  public:
@@ -118,12 +81,13 @@ class SendmmsgSender : public PacketSender {
   std::array<mmsghdr, kBatch> messages_{};
 };
 
-// A ring of frames in memory that is shared with the kernel (PACKET_TX_RING).
-class TxRingSender : public PacketSender {
+// A ring of frames in memory that is shared with the kernel (PACKET_TX_RING). The kernel refuses
+// none: a frame that the device has no room for it sends with the next call.
+class PacketRingSender : public PacketSender {
  public:
-  TxRingSender(int socket_fd, const FrameStream& stream) : PacketSender(socket_fd, stream) {}
+  PacketRingSender(int socket_fd, const FrameStream& stream) : PacketSender(socket_fd, stream) {}
 
-  ~TxRingSender() override {
+  ~PacketRingSender() override {
     if (memory_ != MAP_FAILED) ::munmap(memory_, kSlots * kSlotBytes);
   }
 
@@ -154,15 +118,22 @@ class TxRingSender : public PacketSender {
       for (unsigned i = 0; i < batch; ++i) {
         if (Result<void> filled = fill_slot(); !filled) return std::unexpected(filled.error());
       }
-      // Returns when all are sent. Of a frame that the device had no room for it says ENOBUFS, and
-      // sends it with the next call.
-      while (::sendto(socket_fd_, nullptr, 0, 0, nullptr, 0) < 0) {
-        if (stop_signal() != 0) return interrupted();
-        if (errno != ENOBUFS && errno != EINTR) return system_error(errno, "send a packet ring");
-      }
+      if (Result<void> sent = send_slots(batch); !sent) return std::unexpected(sent.error());
       frames -= batch;
     }
     return 0;
+  }
+
+ protected:
+  // Has the kernel send what is in the last `batch` slots that were filled.
+  virtual Result<void> send_slots(unsigned batch) = 0;
+
+  // Whether the kernel has sent them.
+  bool sent(unsigned batch) const {
+    for (unsigned i = 1; i <= batch; ++i) {
+      if (status_of((slot_ + kSlots - i) % kSlots) != TP_STATUS_AVAILABLE) return false;
+    }
+    return true;
   }
 
  private:
@@ -170,22 +141,80 @@ class TxRingSender : public PacketSender {
   static constexpr unsigned kSlotBytes = 2048;
   static constexpr unsigned kDataOffset = TPACKET2_HDRLEN - sizeof(sockaddr_ll);
 
+  std::byte* slot_data(unsigned slot) const {
+    return static_cast<std::byte*>(memory_) + slot * kSlotBytes;
+  }
+  tpacket2_hdr& header_of(unsigned slot) const {
+    return *reinterpret_cast<tpacket2_hdr*>(slot_data(slot));
+  }
+  __u32 status_of(unsigned slot) const {
+    return std::atomic_ref(header_of(slot).tp_status).load(std::memory_order_acquire);
+  }
+
   Result<void> fill_slot() {
-    std::byte* const slot = static_cast<std::byte*>(memory_) + slot_ * kSlotBytes;
-    auto* const header = reinterpret_cast<tpacket2_hdr*>(slot);
-    const std::atomic_ref<__u32> status(header->tp_status);
-    if (const __u32 now = status.load(std::memory_order_acquire); now != TP_STATUS_AVAILABLE) {
+    if (const __u32 now = status_of(slot_); now != TP_STATUS_AVAILABLE) {
       return wrong_result(fmt::format("a slot of the packet ring has status {:#x}", now));
     }
-    std::memcpy(slot + kDataOffset, next_frame(), frame_bytes());
-    header->tp_len = static_cast<__u32>(frame_bytes());
-    status.store(TP_STATUS_SEND_REQUEST, std::memory_order_release);
+    std::memcpy(slot_data(slot_) + kDataOffset, next_frame(), frame_bytes());
+    tpacket2_hdr& header = header_of(slot_);
+    header.tp_len = static_cast<__u32>(frame_bytes());
+    std::atomic_ref(header.tp_status).store(TP_STATUS_SEND_REQUEST, std::memory_order_release);
     slot_ = (slot_ + 1) % kSlots;
     return {};
   }
 
   void* memory_ = MAP_FAILED;
   unsigned slot_ = 0;
+};
+
+class TxRingSender : public PacketRingSender {
+ public:
+  using PacketRingSender::PacketRingSender;
+
+ protected:
+  // The call returns when all are sent.
+  Result<void> send_slots(unsigned /*batch*/) override {
+    while (::sendto(socket_fd_, nullptr, 0, 0, nullptr, 0) < 0) {
+      if (stop_signal() != 0) return interrupted();
+      if (errno != ENOBUFS && errno != EINTR) return system_error(errno, "send a packet ring");
+    }
+    return {};
+  }
+};
+
+// The same ring, sent by requests of an io_uring to a file that it knows already.
+class UringSender : public PacketRingSender {
+ public:
+  UringSender(int socket_fd, const FrameStream& stream, Ring ring)
+      : PacketRingSender(socket_fd, stream), ring_(std::move(ring)) {}
+
+  Result<void> open() {
+    const int err = io_uring_register_files(ring_.get(), &socket_fd_, 1);
+    if (err < 0) return system_error(-err, "register a socket with an io_uring");
+    return PacketRingSender::open();
+  }
+
+ protected:
+  // A request does not wait where a call would: it may end before all are sent.
+  Result<void> send_slots(unsigned batch) override {
+    const std::uint64_t deadline_ns = now_ns() + kPatience_ns;
+    do {
+      io_uring_sqe* const entry = ring_.next_entry();
+      io_uring_prep_send(entry, 0, nullptr, 0, 0);
+      entry->flags |= IOSQE_FIXED_FILE;
+      if (Result<void> done = ring_.submit(1, Wait::kBlocking, kPatience_ns); !done) return done;
+      const int outcome = ring_.take().result;
+      if (outcome < 0 && outcome != -ENOBUFS && outcome != -EAGAIN) {
+        return system_error(-outcome, "send a packet ring");
+      }
+      if (sent(batch)) return {};
+      if (stop_signal() != 0) return interrupted();
+    } while (now_ns() < deadline_ns);
+    return system_error(ETIMEDOUT, "send a packet ring");
+  }
+
+ private:
+  Ring ring_;
 };
 
 template <class Sender>
@@ -214,7 +243,7 @@ Result<std::unique_ptr<PacketSender>> PacketSender::create(SendWay way, int sock
                                                            const FrameStream& stream) {
   switch (way) {
     case SendWay::kUring: {
-      Result<Ring> ring = Ring::create(kBatch);
+      Result<Ring> ring = Ring::create(1);
       if (!ring) return std::unexpected(ring.error());
       return opened(std::make_unique<UringSender>(socket_fd, stream, std::move(*ring)));
     }

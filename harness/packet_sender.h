@@ -17,7 +17,8 @@ struct FrameStream {
   std::vector<std::uint32_t> order;  // which of them
 };
 
-// Ways to hand frames to a packet socket.
+// Ways to hand frames to a packet socket. kUring and kTxRing share a packet ring with the kernel,
+// which requests of an io_uring or system calls make it send.
 enum class SendWay { kUring, kSendto, kSendmmsg, kTxRing };
 
 const char* send_way_name(SendWay way);
