@@ -122,6 +122,22 @@ TEST_F(Traffic, FlowThatIsNotInTheTableIsMissed) {
   EXPECT_THAT(run(Arm::kFloor), IsOk());
 }
 
+TEST_F(Traffic, CacheMissesAreInTheRowOrTheReasonWhyNot) {
+  ASSERT_NO_FATAL_FAILURE(load("map_under_traffic/type:hash/entries:128/flows:uniform"));
+  if (IsSkipped()) return;
+  load_->start();
+  for (const Arm arm : {Arm::kSubject, Arm::kFloor}) ASSERT_THAT(run(arm), IsOk());
+  Findings findings;
+  ASSERT_THAT(load_->finish(findings), IsOk());
+  for (const char* const counter : {"cache_misses", "floor_cache_misses"}) {
+    EXPECT_NE(findings.counters.contains(counter), findings.missing.size() == 1) << counter;
+  }
+  for (const Missing& missing : findings.missing) {
+    EXPECT_EQ(missing.what, "cache_misses");
+    EXPECT_TRUE(is_skip(missing.why.kind)) << missing.why.what;
+  }
+}
+
 TEST_F(Traffic, EntryOfAnotherFlowIsRefused) {
   ASSERT_NO_FATAL_FAILURE(load("map_under_traffic/type:array/entries:128/flows:uniform"));
   if (IsSkipped()) return;
