@@ -167,6 +167,18 @@ TEST_F(Traffic, RequestThatWasNotDigestedIsRefused) {
               refused(HasSubstr("a datagram has 512 bytes instead of 240")));
 }
 
+TEST_F(Traffic, SocketThatIsNotBehindTheProgramGetsNothingJoined) {
+  ASSERT_NO_FATAL_FAILURE(load("batching/hook:sk_skb/requests:15"));
+  if (IsSkipped()) return;
+  ASSERT_THAT(load_->prepare(Arm::kSubject), IsOk());
+  const UniqueFd sockets = own_map("sockets");
+  ASSERT_TRUE(sockets);
+  const __u32 key = 0;
+  ASSERT_EQ(bpf_map_delete_elem(sockets.get(), &key), 0);
+  EXPECT_THAT(load_->run(Arm::kSubject, ops()),
+              refused(HasSubstr("a datagram has more than 240 bytes")));
+}
+
 TEST_F(Traffic, DatagramsOfAnotherSizeAreRefused) {
   ASSERT_NO_FATAL_FAILURE(load("packet_size/bytes:729"));
   if (IsSkipped()) return;
