@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Measures:         a request (a datagram of 512 bytes, of which the server wants a digest) that a
-//                   program at XDP or TC digests and joins with others, so that the server gets
-//                   n as one datagram.
+//                   program at XDP, TC or the server's socket (SK_SKB) digests and joins with
+//                   others, so that the server gets n as one datagram.
 // Timed region:     a batch of requests, from the first one that is sent to the server's last
 //                   digest, user-space clock; all on one CPU.
 // Floor:            the same requests, each delivered to the server, which digests it itself: the
 //                   net is what joining costs or saves. For hook:socket, which is that server, the
 //                   frames thrown away.
 // Does not measure: replies; how long a request waits for those that it is joined with.
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -38,17 +39,28 @@ using ProgramSlot = bpf_program* decltype(request_batching_bpf::progs)::*;
 struct JoinHook {
   const char* name;
   const char* what;
-  ProgramSlot program;  // null: the server has all the work
-  DeviceHook device;
+  ProgramSlot program;               // null: the server has all the work
+  std::optional<DeviceHook> device;  // none: the server's socket
+  const char* first_kernel;
+  const char* config;
 };
 
-constexpr JoinHook kSocket{"socket", "the server", nullptr, {}};
+constexpr JoinHook kSocket{"socket", "the server", nullptr, {}, "", ""};
 constexpr JoinHook kHooks[] = {
     {"xdp", "XDP in the driver", &decltype(request_batching_bpf::progs)::batching_xdp,
-     DeviceHook::kXdpNative},
+     DeviceHook::kXdpNative, "5.18", "CONFIG_VETH"},
     {"tc", "TC (clsact)", &decltype(request_batching_bpf::progs)::batching_tc,
-     DeviceHook::kTcClsact},
+     DeviceHook::kTcClsact, "5.18", "CONFIG_VETH"},
+    // To see who asked it casts its context.
+    {"sk_skb",
+     "SK_SKB",
+     &decltype(request_batching_bpf::progs)::batching_sk_skb,
+     {},
+     "6.2",
+     "CONFIG_BPF_STREAM_PARSER"},
 };
+
+bool is_at_socket(const JoinHook& hook) { return hook.program != nullptr && !hook.device; }
 
 // Every batch is a multiple of each, so that no request is left waiting.
 constexpr std::uint32_t kRequests[] = {1, 5, 15, 32};
@@ -76,7 +88,13 @@ class JoinLoad : public TrafficLoad {
     (*skeleton_)->bss->joining = joins_ ? 1 : 0;
     (*skeleton_)->bss->waiting_count = 0;
     before_ = {.read = read_, .sum = sum_, .sent = source().sent()};
-    return {};
+    if (!is_at_socket(hook_)) return {};
+    // Behind SK_SKB a datagram ends where the reader's buffer does, and has no sender any more.
+    for (unsigned i = 0; i < kAtOnce; ++i) {
+      vectors_[i].iov_len = datagram_bytes();
+      messages_[i].msg_hdr.msg_namelen = sizeof(senders_[i]);
+    }
+    return switch_socket();
   }
 
   std::vector<ProgramIdentity> programs() const override {
@@ -135,13 +153,36 @@ class JoinLoad : public TrafficLoad {
     }
   }
 
+  // Of those that the server gets.
+  std::size_t datagram_bytes() const {
+    return joins_ ? requests_ * sizeof(bpfmark_joined) : std::size_t{BPFMARK_REQUEST_BYTES};
+  }
+
+  // Behind the program to join requests, and on its own to get each.
+  Result<void> switch_socket() {
+    if (joins_ == entered_) return {};
+    const int map_fd = bpf_map__fd((*skeleton_)->maps.sockets);
+    if (joins_) {
+      Result<void> entered =
+          enter_sk_skb((*skeleton_)->progs.*hook_.program, map_fd, server_.get());
+      if (!entered) return entered;
+    } else {
+      const __u32 key = 0;
+      const int err = bpf_map_delete_elem(map_fd, &key);
+      if (err != 0) return system_error(-err, "take a socket out of a map");
+    }
+    entered_ = joins_;
+    return {};
+  }
+
   // Digests one request, or takes the digests of many.
   Result<void> serve(unsigned i) {
-    const std::size_t wanted =
-        joins_ ? requests_ * sizeof(bpfmark_joined) : std::size_t{BPFMARK_REQUEST_BYTES};
-    if (messages_[i].msg_len != wanted) {
-      return wrong_result(
-          fmt::format("a datagram has {} bytes instead of {}", messages_[i].msg_len, wanted));
+    if ((messages_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+      return wrong_result(fmt::format("a datagram has more than {} bytes", datagram_bytes()));
+    }
+    if (messages_[i].msg_len != datagram_bytes()) {
+      return wrong_result(fmt::format("a datagram has {} bytes instead of {}", messages_[i].msg_len,
+                                      datagram_bytes()));
     }
     if (!joins_) {
       sum_ += bpfmark_digest(senders_[i].sin_addr.s_addr, buffers_[i].data());
@@ -164,6 +205,7 @@ class JoinLoad : public TrafficLoad {
   std::optional<JoinSkeleton> skeleton_;
   Attachment attachment_;
   bool joins_ = false;
+  bool entered_ = false;    // the socket is behind the program
   std::uint64_t read_ = 0;  // requests
   std::uint64_t sum_ = 0;   // of digests
   Progress before_;
@@ -179,6 +221,7 @@ Result<std::unique_ptr<PairedLoad>> JoinLoad::create(const JoinHook& hook, std::
   std::vector<const bpf_program*> wanted;
   if (hook.program != nullptr) wanted.push_back((*skeleton)->progs.*hook.program);
   skeleton->select(wanted);
+  bpf_map__set_autocreate((*skeleton)->maps.sockets, is_at_socket(hook));
   (*skeleton)->rodata->requests = requests;
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
   Result<VethPair> made = VethPair::create();
@@ -192,9 +235,9 @@ Result<std::unique_ptr<PairedLoad>> JoinLoad::create(const JoinHook& hook, std::
   std::unique_ptr<JoinLoad> load(
       new JoinLoad(pair, std::move(*source), hook, requests, shape, std::move(*server)));
   load->skeleton_.emplace(std::move(*skeleton));
-  if (hook.program == nullptr) return load;
+  if (!hook.device) return load;
   Result<Attachment> attached =
-      attach_to_device((*load->skeleton_)->progs.*hook.program, hook.device, pair->dut);
+      attach_to_device((*load->skeleton_)->progs.*hook.program, *hook.device, pair->dut);
   if (!attached) return std::unexpected(attached.error());
   load->attachment_ = std::move(*attached);
   return load;
@@ -225,12 +268,12 @@ void register_batching(Registry& registry, Capabilities& capabilities) {
   for (const JoinHook& hook : kHooks) {
     const std::string capability = fmt::format("batching_{}", hook.name);
     capabilities.add({capability, fmt::format("join requests at {}", hook.what), [&hook] {
-                        return probe_traffic([&] { return JoinLoad::create(hook, 1); }, "5.18",
-                                             "CONFIG_VETH");
+                        return probe_traffic([&] { return JoinLoad::create(hook, 1); },
+                                             hook.first_kernel, hook.config);
                       }});
     for (const std::uint32_t requests : kRequests) {
       register_join(registry, hook, requests, capability,
-                    requests == 15 ? Suite::kDefault : Suite::kFull);
+                    requests == 15 && hook.device ? Suite::kDefault : Suite::kFull);
     }
   }
 }

@@ -31,15 +31,16 @@ using Started = Result<std::unique_ptr<Echo>>;
 
 // --- sockets
 
-sockaddr_in address_of(const VethEnd& end, std::uint16_t port) {
+sockaddr_in address_of(in_addr ipv4, std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr = end.ipv4;
+  address.sin_addr = ipv4;
   address.sin_port = htons(port);
   return address;
 }
 
-Result<UniqueFd> bound_socket(Protocol protocol, const sockaddr_in& address) {
+Result<UniqueFd> bound_socket(Protocol protocol, const sockaddr_in& address,
+                              std::string_view place = "a namespace in which nobody else is") {
   const bool stream = protocol == Protocol::kTcp;
   UniqueFd made(::socket(AF_INET, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   if (!made) return system_error(errno, "make a socket");
@@ -53,8 +54,7 @@ Result<UniqueFd> bound_socket(Protocol protocol, const sockaddr_in& address) {
     }
   }
   if (::bind(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return system_error(errno, fmt::format("take port {} of a namespace in which nobody else is",
-                                           ntohs(address.sin_port)));
+    return system_error(errno, fmt::format("take port {} of {}", ntohs(address.sin_port), place));
   }
   return made;
 }
@@ -64,6 +64,28 @@ Result<void> connect_to(int fd, const sockaddr_in& address) {
     return system_error(errno, fmt::format("connect to port {}", ntohs(address.sin_port)));
   }
   return {};
+}
+
+// For datagrams that come and go by that device alone.
+Result<UniqueFd> half_socket(const VethEnd& end, std::uint16_t port, const sockaddr_in& peer) {
+  UniqueFd half;
+  const Result<void> done = end.net_ns.run([&]() -> Result<void> {
+    Result<UniqueFd> made = bound_socket(Protocol::kUdp, address_of(end.ipv4, port), end.device);
+    if (!made) return std::unexpected(made.error());
+    if (::setsockopt(made->get(), SOL_SOCKET, SO_BINDTODEVICE, end.device.c_str(),
+                     static_cast<socklen_t>(end.device.size())) != 0) {
+      return system_error(errno, "keep a socket to device " + end.device);
+    }
+    half = std::move(*made);
+    return connect_to(half.get(), peer);
+  });
+  if (!done) return std::unexpected(done.error());
+  return half;
+}
+
+// Somebody else's end, of which nothing is owned.
+std::shared_ptr<const VethEnd> borrowed(const VethEnd& end) {
+  return {std::shared_ptr<void>(), &end};
 }
 
 // --- in the kernel
@@ -113,7 +135,7 @@ Result<std::unique_ptr<HookEcho>> start_at_tc(const EchoLab& lab, DeviceHook hoo
   auto skeleton = load_programs({slot});
   if (!skeleton) return std::unexpected(skeleton.error());
   auto echo = std::make_unique<HookEcho>(std::move(*skeleton), slot);
-  Result<Attachment> attachment = attach_to_device(echo->object().progs.*slot, hook, lab.pair.dut);
+  Result<Attachment> attachment = attach_to_device(echo->object().progs.*slot, hook, *lab.dut_end);
   if (!attachment) return std::unexpected(attachment.error());
   echo->add(std::move(*attachment));
   return echo;
@@ -132,11 +154,11 @@ Started start_xdp(const EchoLab& lab, const EchoPlace& /*place*/) {
   auto skeleton = kNative ? load_programs({kAnswer, kPass}) : load_programs({kAnswer});
   if (!skeleton) return std::unexpected(skeleton.error());
   auto echo = std::make_unique<HookEcho>(std::move(*skeleton), kAnswer);
-  auto answer = attach_to_device(echo->object().progs.*kAnswer, kHook, lab.pair.dut);
+  auto answer = attach_to_device(echo->object().progs.*kAnswer, kHook, *lab.dut_end);
   if (!answer) return std::unexpected(answer.error());
   echo->add(std::move(*answer));
-  if constexpr (kNative) {
-    auto pass = attach_to_device(echo->object().progs.*kPass, kHook, lab.pair.client);
+  if (kNative && lab.client_end) {
+    auto pass = attach_to_device(echo->object().progs.*kPass, kHook, *lab.client_end);
     if (!pass) return std::unexpected(pass.error());
     echo->add(std::move(*pass));
   }
@@ -231,14 +253,14 @@ class XdpSocketEcho : public Echo {
     auto skeleton = load_programs({kAnswer});
     if (!skeleton) return std::unexpected(skeleton.error());
     HookEcho hook(std::move(*skeleton), kAnswer);
-    Result<XdpSocket> socket = XdpSocket::create(lab.pair.dut);
+    Result<XdpSocket> socket = XdpSocket::create(*lab.dut_end);
     if (!socket) return std::unexpected(socket.error());
     const int map_fd = bpf_map__fd(hook.object().maps.user_sockets);
     if (Result<void> entered = socket->enter(map_fd); !entered) {
       return std::unexpected(entered.error());
     }
     auto attached =
-        attach_to_device(hook.object().progs.*kAnswer, DeviceHook::kXdpNative, lab.pair.dut);
+        attach_to_device(hook.object().progs.*kAnswer, DeviceHook::kXdpNative, *lab.dut_end);
     if (!attached) return std::unexpected(attached.error());
     hook.add(std::move(*attached));
     auto echo = std::unique_ptr<XdpSocketEcho>(
@@ -324,13 +346,26 @@ ProbeResult probe_hook(const EchoHook& hook) {
 }  // namespace
 
 Result<EchoLab> EchoLab::create(Protocol protocol, const VethOptions& options) {
-  Result<VethPair> pair = VethPair::create(options);
-  if (!pair) return std::unexpected(pair.error());
-  EchoLab lab{.pair = std::move(*pair)};
-  const sockaddr_in server_address = address_of(lab.pair.dut, BPFMARK_ECHO_PORT);
-  const sockaddr_in client_address = address_of(lab.pair.client, BPFMARK_ECHO_CLIENT_PORT);
+  Result<VethPair> made = VethPair::create(options);
+  if (!made) return std::unexpected(made.error());
+  const auto pair = std::make_shared<const VethPair>(std::move(*made));
+  Result<EchoLab> lab = between(protocol, *pair);
+  if (!lab) return lab;
+  lab->client_end = {pair, &pair->client};
+  lab->dut_end = {pair, &pair->dut};
+  return lab;
+}
+
+Result<EchoLab> EchoLab::between(Protocol protocol, const VethPair& pair) {
+  EchoLab lab{.client_end = borrowed(pair.client),
+              .dut_end = borrowed(pair.dut),
+              .options = pair.options,
+              .client = {},
+              .server = {}};
+  const sockaddr_in server_address = address_of(pair.dut.ipv4, BPFMARK_ECHO_PORT);
+  const sockaddr_in client_address = address_of(pair.client.ipv4, BPFMARK_ECHO_CLIENT_PORT);
   const bool stream = protocol == Protocol::kTcp;
-  const Result<void> server_done = lab.pair.dut.net_ns.run([&]() -> Result<void> {
+  const Result<void> server_done = pair.dut.net_ns.run([&]() -> Result<void> {
     Result<UniqueFd> made = bound_socket(protocol, server_address);
     if (!made) return std::unexpected(made.error());
     lab.server = std::move(*made);
@@ -338,7 +373,7 @@ Result<EchoLab> EchoLab::create(Protocol protocol, const VethOptions& options) {
     return ::listen(lab.server.get(), 1) == 0 ? Result<void>() : system_error(errno, "listen");
   });
   if (!server_done) return std::unexpected(server_done.error());
-  const Result<void> client_done = lab.pair.client.net_ns.run([&]() -> Result<void> {
+  const Result<void> client_done = pair.client.net_ns.run([&]() -> Result<void> {
     Result<UniqueFd> made = bound_socket(protocol, client_address);
     if (!made) return std::unexpected(made.error());
     lab.client = std::move(*made);
@@ -353,7 +388,30 @@ Result<EchoLab> EchoLab::create(Protocol protocol, const VethOptions& options) {
   return lab;
 }
 
+Result<EchoLab> EchoLab::client_half(const LentDevice& device, in_addr peer) {
+  Result<UniqueFd> socket =
+      half_socket(device.end, BPFMARK_ECHO_CLIENT_PORT, address_of(peer, BPFMARK_ECHO_PORT));
+  if (!socket) return std::unexpected(socket.error());
+  return EchoLab{.client_end = borrowed(device.end),
+                 .dut_end = nullptr,
+                 .options = device.options,
+                 .client = std::move(*socket),
+                 .server = {}};
+}
+
+Result<EchoLab> EchoLab::dut_half(const LentDevice& device, in_addr peer) {
+  Result<UniqueFd> socket =
+      half_socket(device.end, BPFMARK_ECHO_PORT, address_of(peer, BPFMARK_ECHO_CLIENT_PORT));
+  if (!socket) return std::unexpected(socket.error());
+  return EchoLab{.client_end = nullptr,
+                 .dut_end = borrowed(device.end),
+                 .options = device.options,
+                 .client = {},
+                 .server = std::move(*socket)};
+}
+
 Result<void> EchoLab::check_server_saw_nothing() const {
+  if (!server) return {};
   std::byte byte;
   const ssize_t bytes = ::recv(server.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
   if (bytes < 0 && errno == EAGAIN) return {};
@@ -368,6 +426,15 @@ Result<std::uint64_t> EchoLab::retransmissions() const {
     return system_error(errno, "ask TCP for its counts");
   }
   return info.tcpi_total_retrans;
+}
+
+std::string to_text(const EchoSightings& seen) {
+  std::string text;
+  if (seen.hook) text = fmt::format("the hook saw {}", *seen.hook);
+  if (seen.server) {
+    text += fmt::format("{}the server saw {}", text.empty() ? "" : ", ", *seen.server);
+  }
+  return text;
 }
 
 std::span<const EchoHook> echo_hooks() { return kHooks; }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fixtures/lent_device.h"
 #include "fixtures/unique_fd.h"
 #include "fixtures/veth_pair.h"
 #include "harness/capability.h"
@@ -20,16 +21,27 @@ namespace bpfmark {
 
 enum class Protocol { kUdp, kTcp };
 
-// A socket in each of two namespaces that are joined by a pair of devices, connected to each other.
+// Two devices that are joined, and a socket at each, connected to each other: in namespaces of
+// their own; or only one half of it, the other being on another machine.
 struct EchoLab {
-  VethPair pair;
-  UniqueFd client;
-  UniqueFd server;
+  std::shared_ptr<const VethEnd> client_end;  // null at the DUT's half
+  std::shared_ptr<const VethEnd> dut_end;     // null at the client's half
+  VethOptions options;                        // as the devices have them
+  UniqueFd client;                            // none, where its end is none
+  UniqueFd server;                            // likewise
 
-  // Errors: those of VethPair::create(), kSystem.
+  // With a new pair of devices. Errors: those of VethPair::create(), kSystem.
   static Result<EchoLab> create(Protocol protocol, const VethOptions& options = {});
 
-  // Nothing that the server's socket has not read. Errors: kWrongResult.
+  // With a pair that is there already, and outlives this. Errors: kSystem.
+  static Result<EchoLab> between(Protocol protocol, const VethPair& pair);
+
+  // A half, for datagrams to and from the machine with the address `peer`, by that device alone.
+  // Errors: kSystem (EADDRINUSE where somebody has the port).
+  static Result<EchoLab> client_half(const LentDevice& device, in_addr peer);
+  static Result<EchoLab> dut_half(const LentDevice& device, in_addr peer);
+
+  // Nothing that the server's socket has not read, if there is one. Errors: kWrongResult.
   Result<void> check_server_saw_nothing() const;
 
   // Segments that the client's TCP sent again since the connection was made. Errors: kSystem.
@@ -41,6 +53,9 @@ struct EchoSightings {
   std::optional<std::uint64_t> hook;
   std::optional<std::uint64_t> server;  // in user space
 };
+
+// "the hook saw 64, the server saw 0"
+std::string to_text(const EchoSightings& seen);
 
 // Who sends the messages back, while it lives. Not longer than the lab.
 class Echo {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "benchmarks/echo_load.h"
 
-#include <cerrno>
-
 namespace bpfmark {
 namespace {
 
@@ -42,11 +40,7 @@ Result<Batch> ClosedLoopLoad::exchange(std::uint64_t ops) {
   std::uint64_t sum_ns = 0;
   for (std::uint64_t i = 0; i < ops; ++i) {
     const Result<std::optional<std::uint64_t>> round_trip_ns = client_.exchange();
-    if (!round_trip_ns) {
-      const Error& error = round_trip_ns.error();
-      if (error.errnum == ETIMEDOUT) return path_.no_answer(client_.counts());
-      return std::unexpected(error);
-    }
+    if (!round_trip_ns) return path_.client_error(client_.counts(), round_trip_ns.error());
     if (!*round_trip_ns) {
       const EchoCounts& counts = client_.counts();
       if (counts.lost() >= kLossesToJudge && EchoPath::too_many_lost(counts)) {
@@ -100,7 +94,7 @@ Result<Batch> OpenLoopLoad::run(Arm arm, std::uint64_t ops) {
   const Result<EchoPath::Counts> before = path_.counts(client_.counts());
   if (!before) return std::unexpected(before.error());
   const Result<std::uint64_t> sum_ns = client_.run(ops, latencies_);
-  if (!sum_ns) return std::unexpected(sum_ns.error());
+  if (!sum_ns) return path_.client_error(client_.counts(), sum_ns.error());
   if (Result<void> right = path_.check(*before, client_.counts()); !right) {
     return std::unexpected(right.error());
   }

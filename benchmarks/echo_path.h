@@ -46,8 +46,11 @@ class EchoPath {
 
   // More than 0.1 % of the requests are lost.
   static bool too_many_lost(const EchoCounts& client);
-  // What to say then: how far they came.
-  std::unexpected<Error> no_answer(const EchoCounts& client) const;
+  // What to say then: how far they came, and what else is known of it.
+  std::unexpected<Error> no_answer(const EchoCounts& client, const std::string& cause = "") const;
+
+  // What to say of an error of the client: the same, if it is that nothing came back.
+  std::unexpected<Error> client_error(const EchoCounts& client, const Error& error) const;
 
   // After a load: losses, and what the row says about the way. Errors: no_answer().
   Result<void> finish(const EchoCounts& client, Findings& findings) const;
@@ -63,8 +66,17 @@ class EchoPath {
   std::unique_ptr<Echo> echo_;
 };
 
+// Devices that paths use in the place of new pairs of their own. They outlive all paths.
+struct LentDevices {
+  const VethPair* pair = nullptr;      // both ends, or
+  const LentDevice* client = nullptr;  // only the client's,
+  in_addr peer{};                      // and where the other half is
+};
+// For all paths from now on; none, without an argument.
+void lend_devices(const LentDevices& devices = {});
+
 // What the devices are set to, for the row of a case.
-void report_devices(const VethPair& pair, Findings& findings);
+void report_devices(const VethOptions& options, Findings& findings);
 
 // The CPU for a thread that is not to be on the caller's, of those that the process was allowed
 // before it pinned itself; -1 if there is none.

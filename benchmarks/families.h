@@ -41,7 +41,7 @@ void register_echo_rtt(Registry& registry, Capabilities& capabilities);
 void register_echo_open_loop(Registry& registry);
 void register_drop(Registry& registry, Capabilities& capabilities);
 void register_packet_sender(Registry& registry);
-void register_map_under_traffic(Registry& registry);
+void register_map_under_traffic(Registry& registry, Capabilities& capabilities);
 void register_time_to_hook(Registry& registry, Capabilities& capabilities);
 void register_tcp_connect(Registry& registry, Capabilities& capabilities);
 void register_packet_size(Registry& registry);
@@ -88,7 +88,7 @@ inline void register_all(Registry& registry, Capabilities& capabilities) {
   register_echo_open_loop(registry);
   register_drop(registry, capabilities);
   register_packet_sender(registry);
-  register_map_under_traffic(registry);
+  register_map_under_traffic(registry, capabilities);
   register_time_to_hook(registry, capabilities);
   register_tcp_connect(registry, capabilities);
   register_packet_size(registry);

@@ -124,7 +124,7 @@ class BlackHoleLoad : public PairedLoad {
   }
 
   Result<void> finish(Findings& findings) override {
-    report_devices(lab_->pair, findings);
+    report_devices(lab_->options, findings);
     return {};
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "benchmarks/echo_devices.h"
 #include "benchmarks/families.h"
 #include "ci/judge/compare_command.h"
 #include "ci/judge/export_command.h"
@@ -20,5 +21,6 @@ int main(int argc, char** argv) {
       {bpfmark::add_compare_command, bpfmark::add_export_command, bpfmark::add_track_command,
        bpfmark::add_matrix_command, bpfmark::add_report_command, bpfmark::add_ledger_command,
        bpfmark::add_paper_command, bpfmark::add_doctor_command, bpfmark::add_tune_command,
-       bpfmark::add_untune_command, bpfmark::add_rerun_command});
+       bpfmark::add_untune_command, bpfmark::add_rerun_command},
+      bpfmark::add_echo_devices);
 }

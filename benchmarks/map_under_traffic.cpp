@@ -18,6 +18,7 @@
 
 #include "benchmarks/families.h"
 #include "benchmarks/map_load.h"
+#include "benchmarks/miss_counter.h"
 #include "benchmarks/traffic.h"
 #include "bpf/shared/map_under_traffic.h"
 #include "bpf/shared/traffic.h"
@@ -115,11 +116,23 @@ class FlowLoad : public TrafficLoad {
  public:
   static Result<std::unique_ptr<PairedLoad>> create(const FlowCase& c);
 
+  void start() override {
+    TrafficLoad::start();
+    misses_.start();
+  }
+
   Result<void> prepare(Arm arm) override {
     before_ = counts();
     first_ = source().sent();
     skeleton_->bss->bare = looks_up(arm) ? 0 : 1;
+    misses_.before_batch();
     return {};
+  }
+
+  Result<void> finish(Findings& findings) override {
+    const double earlier = findings.counters["offered"];
+    misses_.report(findings, earlier);
+    return TrafficLoad::finish(findings);
   }
 
   std::vector<ProgramIdentity> programs() const override {
@@ -133,6 +146,7 @@ class FlowLoad : public TrafficLoad {
 
   // Every packet found its entry. Which one each found is proven where all arrived.
   Result<void> check(Arm arm) override {
+    misses_.after_batch(arm, source().sent() - first_);
     const bpfmark_flow_counts after = counts();
     const std::uint64_t packets = after.received - before_.received;
     const std::uint64_t hits = after.hits - before_.hits;
@@ -169,6 +183,7 @@ class FlowLoad : public TrafficLoad {
   WindowSums numbers_;
   FlowSkeleton skeleton_;
   Attachment attachment_;
+  MissCounter misses_ = MissCounter::of_this_cpu();
   bpfmark_flow_counts before_{};
   std::uint64_t first_ = 0;
 };
@@ -227,7 +242,8 @@ void register_flows(Registry& registry, const FlowCase& c, Suite suite) {
 
 }  // namespace
 
-void register_map_under_traffic(Registry& registry) {
+void register_map_under_traffic(Registry& registry, Capabilities& capabilities) {
+  add_miss_capability(capabilities);
   register_flows(registry, {&kNone, kEntries[0], &kUniform}, Suite::kDefault);
   for (const Table& table : kTables) {
     for (const std::uint32_t entries : kEntries) {

@@ -285,7 +285,7 @@ Subcommand add_probe_command(CLI::App& app) {
 }
 
 int parse_and_run(int argc, char** argv, const Registry& registry,
-                  const std::vector<AddSubcommand>& additions) {
+                  const std::vector<AddSubcommand>& additions, const AddRunFlags& add_run_flags) {
   CLI::App app("bench measures what eBPF costs on this machine.", "bench");
   app.footer(kFooter);
   app.set_version_flag("--version", [] {
@@ -300,6 +300,7 @@ int parse_and_run(int argc, char** argv, const Registry& registry,
   options.arguments.assign(argv, argv + argc);
   bool list_tests = false;
   add_own_options(app, options);
+  const AroundRun around = add_run_flags(app, registry);
   add_benchmark_options(app, options, list_tests);
 
   std::vector<Subcommand> subcommands = {add_list_command(app, registry), add_probe_command(app)};
@@ -334,19 +335,20 @@ int parse_and_run(int argc, char** argv, const Registry& registry,
   }
   options.library_arguments.push_back(
       fmt::format("--benchmark_repetitions={}", options.repetitions));
-  return list_tests ? list_selected(registry, options) : run_benchmarks(registry, options);
+  if (list_tests) return list_selected(registry, options);
+  return around(options, [&] { return run_benchmarks(registry, options); });
 }
 
 }  // namespace
 
 int run_program(int argc, char** argv, const Registry& registry,
-                const std::vector<AddSubcommand>& additions) {
+                const std::vector<AddSubcommand>& additions, const AddRunFlags& add_run_flags) {
   // A limit on the size of files must be an error of the write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
   int status = kExitFailure;
   int errnum = 0;
   try {
-    status = parse_and_run(argc, argv, registry, additions);
+    status = parse_and_run(argc, argv, registry, additions, add_run_flags);
     if (std::fflush(stdout) != 0) errnum = errno;
   } catch (const std::system_error& error) {  // how fmt tells of a print that failed
     errnum = error.code().value();

@@ -30,10 +30,16 @@ struct Subcommand {
 };
 using AddSubcommand = std::function<Subcommand(CLI::App&)>;
 
+// What a family prepares for a whole run, and undoes after it: gets what the command line asks for,
+// calls `run` unless it does something else in its place, and gives the exit status.
+using AroundRun = std::function<int(RunOptions& options, const std::function<int()>& run)>;
+// Adds its flags to the command line of a run.
+using AddRunFlags = std::function<AroundRun(CLI::App&, const Registry&)>;
+
 // Parses the command line, runs what it asks for, returns the exit status. `additions` are
 // subcommands beside `list` and `probe`. Text goes to stdout, complaints to stderr.
 int run_program(int argc, char** argv, const Registry& registry,
-                const std::vector<AddSubcommand>& additions);
+                const std::vector<AddSubcommand>& additions, const AddRunFlags& add_run_flags);
 
 int run_benchmarks(const Registry& registry, const RunOptions& options);
 int run_list(const Registry& registry, bool names_only, bool as_json);

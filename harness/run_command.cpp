@@ -44,6 +44,7 @@ nlohmann::ordered_json run_identity(const RunOptions& options, const CpuChoice& 
   identity["schema_version"] = kResultSchemaVersion;
   identity["build"] = build_identity();
   if (!options.label.empty()) identity["label"] = options.label;
+  if (!options.devices.empty()) identity["devices"] = options.devices;
   identity["arguments"] = options.arguments;
   identity["pinned_cpu"] = cpu.cpu;
   identity["pinned_cpu_reason"] = cpu.reason;

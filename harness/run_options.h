@@ -33,6 +33,7 @@ struct RunOptions {
   // Shuffles the cases of every repetition; absent: the order of registration.
   std::optional<std::uint64_t> order_seed;
   std::string label;
+  std::string devices;                         // that cases use in the place of their own
   Plants plants;                               // only in a build that can
   std::set<std::string> required;              // capabilities whose skip is a failure
   std::map<std::string, std::string> context;  // --benchmark_context

@@ -15,7 +15,8 @@ namespace {
 
 // microcode and governor change speed as well, but with the days rather than with the machine, and
 // a launch does not choose them; so they are shown only.
-constexpr std::array<std::string_view, 13> kForbidding = {"library_build_type",
+constexpr std::array<std::string_view, 14> kForbidding = {"devices",
+                                                          "library_build_type",
                                                           "build.build_type",
                                                           "cpu.model",
                                                           "cpu.family",

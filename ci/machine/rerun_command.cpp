@@ -59,7 +59,8 @@ void print_differences(const Launch& launch, std::ostream& err) {
   const Identity now = identity_now();
   Identity recorded = launch.identity;
   // What only a run has.
-  for (const char* field : {"label", "pinned_cpu", "library_build_type"}) recorded.erase(field);
+  for (const char* field : {"devices", "label", "pinned_cpu", "library_build_type"})
+    recorded.erase(field);
   for (const auto& differences :
        {forbidding_differences(recorded, now), notable_differences(recorded, now)}) {
     for (const Difference& difference : differences) {

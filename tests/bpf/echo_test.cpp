@@ -251,9 +251,9 @@ TEST_F(EchoFaults, RefusesMoreThanAThousandthLost) {
                                                  code, std::size(code), nullptr));
             if (!dropper) return system_error(errno, "load the dropper");
             UniqueFd link;
-            const Result<void> attached = lab.pair.client.net_ns.run([&]() -> Result<void> {
+            const Result<void> attached = lab.client_end->net_ns.run([&]() -> Result<void> {
               link = UniqueFd(
-                  bpf_link_create(dropper.get(), lab.pair.client.ifindex, BPF_TCX_EGRESS, nullptr));
+                  bpf_link_create(dropper.get(), lab.client_end->ifindex, BPF_TCX_EGRESS, nullptr));
               return link ? Result<void>() : system_error(errno, "attach the dropper");
             });
             if (!attached) return std::unexpected(attached.error());

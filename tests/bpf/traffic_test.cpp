@@ -122,6 +122,22 @@ TEST_F(Traffic, FlowThatIsNotInTheTableIsMissed) {
   EXPECT_THAT(run(Arm::kFloor), IsOk());
 }
 
+TEST_F(Traffic, CacheMissesAreInTheRowOrTheReasonWhyNot) {
+  ASSERT_NO_FATAL_FAILURE(load("map_under_traffic/type:hash/entries:128/flows:uniform"));
+  if (IsSkipped()) return;
+  load_->start();
+  for (const Arm arm : {Arm::kSubject, Arm::kFloor}) ASSERT_THAT(run(arm), IsOk());
+  Findings findings;
+  ASSERT_THAT(load_->finish(findings), IsOk());
+  for (const char* const counter : {"cache_misses", "floor_cache_misses"}) {
+    EXPECT_NE(findings.counters.contains(counter), findings.missing.size() == 1) << counter;
+  }
+  for (const Missing& missing : findings.missing) {
+    EXPECT_EQ(missing.what, "cache_misses");
+    EXPECT_TRUE(is_skip(missing.why.kind)) << missing.why.what;
+  }
+}
+
 TEST_F(Traffic, EntryOfAnotherFlowIsRefused) {
   ASSERT_NO_FATAL_FAILURE(load("map_under_traffic/type:array/entries:128/flows:uniform"));
   if (IsSkipped()) return;
@@ -149,6 +165,18 @@ TEST_F(Traffic, RequestThatWasNotDigestedIsRefused) {
   detach_own_links();
   EXPECT_THAT(load_->run(Arm::kSubject, ops()),
               refused(HasSubstr("a datagram has 512 bytes instead of 240")));
+}
+
+TEST_F(Traffic, SocketThatIsNotBehindTheProgramGetsNothingJoined) {
+  ASSERT_NO_FATAL_FAILURE(load("batching/hook:sk_skb/requests:15"));
+  if (IsSkipped()) return;
+  ASSERT_THAT(load_->prepare(Arm::kSubject), IsOk());
+  const UniqueFd sockets = own_map("sockets");
+  ASSERT_TRUE(sockets);
+  const __u32 key = 0;
+  ASSERT_EQ(bpf_map_delete_elem(sockets.get(), &key), 0);
+  EXPECT_THAT(load_->run(Arm::kSubject, ops()),
+              refused(HasSubstr("a datagram has more than 240 bytes")));
 }
 
 TEST_F(Traffic, DatagramsOfAnotherSizeAreRefused) {

@@ -97,7 +97,10 @@ TEST(TrafficBytecode, ClockIsReadOnceAtEachEndOfTheWayAndOnceMoreByTheFloor) {
 TEST(TrafficBytecode, JoinGrowsTheLastRequestAndWritesIntoIt) {
   expect_calls<request_batching_bpf>(
       {{"batching_xdp", {BPF_FUNC_xdp_adjust_tail, BPF_FUNC_xdp_store_bytes}},
-       {"batching_tc", {BPF_FUNC_skb_change_tail, BPF_FUNC_skb_store_bytes}}});
+       {"batching_tc", {BPF_FUNC_skb_change_tail, BPF_FUNC_skb_store_bytes}},
+       {"batching_sk_skb",
+        {BPF_FUNC_probe_read_kernel, BPF_FUNC_skb_pull_data, BPF_FUNC_skb_change_tail,
+         BPF_FUNC_skb_store_bytes}}});
 }
 
 // The steps are there: a backward jump, and no call.

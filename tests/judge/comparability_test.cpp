@@ -14,16 +14,27 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 const Identity kIdentity = {
-    {"build.build_type", "Release"},   {"build.commit", "c0ffee"},
-    {"build.libbpf", "1.4"},           {"cpu.governor", "performance"},
-    {"cpu.hypervisor", "KVM"},         {"cpu.model", "AMD EPYC"},
-    {"cpu.model_number", "17"},        {"kernel.bpf.jit_enable", "1"},
-    {"kernel.bpf.jit_harden", "0"},    {"kernel.bpf.stats_enabled", "0"},
-    {"kernel.clock_source", "tsc"},    {"kernel.config_hash", "24f3"},
-    {"kernel.machine", "x86_64"},      {"kernel.mitigations.meltdown", "Not affected"},
-    {"kernel.release", "6.18.0"},      {"label", "before"},
-    {"library_build_type", "release"}, {"pinned_cpu", "1"},
-    {"schema_version", "1"},           {"user_clock_pair_ns", "20"},
+    {"build.build_type", "Release"},
+    {"build.commit", "c0ffee"},
+    {"build.libbpf", "1.4"},
+    {"cpu.governor", "performance"},
+    {"cpu.hypervisor", "KVM"},
+    {"cpu.model", "AMD EPYC"},
+    {"cpu.model_number", "17"},
+    {"devices", "eth1, eth2"},
+    {"kernel.bpf.jit_enable", "1"},
+    {"kernel.bpf.jit_harden", "0"},
+    {"kernel.bpf.stats_enabled", "0"},
+    {"kernel.clock_source", "tsc"},
+    {"kernel.config_hash", "24f3"},
+    {"kernel.machine", "x86_64"},
+    {"kernel.mitigations.meltdown", "Not affected"},
+    {"kernel.release", "6.18.0"},
+    {"label", "before"},
+    {"library_build_type", "release"},
+    {"pinned_cpu", "1"},
+    {"schema_version", "1"},
+    {"user_clock_pair_ns", "20"},
 };
 
 Identity with(const std::string& field, const std::string& value) {
@@ -65,8 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Rule{"build.build_type", true, false, true}, Rule{"library_build_type", true, false, true},
         Rule{"cpu.model", true, false, true}, Rule{"cpu.model_number", true, false, true},
-        Rule{"cpu.hypervisor", true, false, true}, Rule{"kernel.machine", true, false, true},
-        Rule{"kernel.config_hash", true, false, true},
+        Rule{"cpu.hypervisor", true, false, true}, Rule{"devices", true, false, true},
+        Rule{"kernel.machine", true, false, true}, Rule{"kernel.config_hash", true, false, true},
         Rule{"kernel.clock_source", true, false, true},
         Rule{"kernel.bpf.jit_enable", true, false, true},
         Rule{"kernel.bpf.jit_harden", true, false, true},

@@ -23,6 +23,7 @@ using ::testing::StartsWith;
 // The case that every machine and every user can run.
 const std::string kUnprivileged = "--benchmark_filter=^clock/read:user_monotonic$";
 const std::string kDryRun = "--benchmark_dry_run";
+const std::string kOneEcho = "--benchmark_filter=echo_rtt/proto:udp/hook:tcx/payload:256";
 
 // --- usage errors: exit 2, and one line that says what was expected
 
@@ -97,6 +98,36 @@ INSTANTIATE_TEST_SUITE_P(
         {"Colour", {"--benchmark_color=blue"}, {"--benchmark_color", "auto"}},
         {"DryRun", {"--benchmark_dry_run=perhaps"}, {"--benchmark_dry_run"}},
         {"Verbosity", {"--v=much"}, {"--v"}},
+        {"PeerOfNobody", {"--peer=198.18.0.1", kOneEcho}, {"--client-if", "--dut-if"}},
+        {"PeerThatIsNoAddress", {"--dut-if=lo", "--peer=there", kOneEcho}, {"--peer", "IPv4"}},
+        {"HalfWithoutPeer", {"--client-if=lo", kOneEcho}, {"--client-if", "--peer"}},
+        {"PeerOfBothEnds",
+         {"--client-if=lo", "--dut-if=lo", "--peer=198.18.0.1", kOneEcho},
+         {"--client-if", "--peer"}},
+        {"DevicesForAnotherFamily",
+         {"--client-if=lo", "--dut-if=lo", kUnprivileged},
+         {"echo_rtt", "echo_open_loop", "clock/read"}},
+        {"DevicesForNetkit",
+         {"--client-if=lo", "--dut-if=lo", "--benchmark_filter=echo_rtt/.*hook:netkit"},
+         {"netkit"}},
+        {"HalfOfManyCases",
+         {"--client-if=lo", "--peer=198.18.0.1", "--benchmark_filter=echo_rtt/proto:udp/hook:tcx"},
+         {"one case", "echo_rtt/proto:udp/hook:tcx"}},
+        {"HalfOverTcp",
+         {"--client-if=lo", "--peer=198.18.0.1",
+          "--benchmark_filter=echo_rtt/proto:tcp/hook:tcx/payload:256"},
+         {"proto:tcp", "UDP"}},
+        {"HalfWhoseFilterWouldStay",
+         {"--dut-if=lo", "--peer=198.18.0.1",
+          "--benchmark_filter=echo_rtt/proto:udp/hook:tc_clsact/payload:256"},
+         {"tc_clsact", "tcx"}},
+        {"Loopback", {"--dut-if=lo", "--peer=198.18.0.1", kOneEcho}, {"lo", "loopback"}},
+        {"LoopbackAsBothEnds",
+         {"--client-if=lo", "--dut-if=lo", kOneEcho},
+         {"lo cannot be both ends"}},
+        {"DeviceThatIsNotThere",
+         {"--client-if=warp0", "--peer=198.18.0.1", kOneEcho},
+         {"warp0", "No such device"}},
     }),
     [](const auto& usage) { return usage.param.name; });
 
