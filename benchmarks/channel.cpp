@@ -7,6 +7,7 @@
 //                   cpu:split: one run of the producer, and the consumer at the same time on
 //                   another CPU. cpu:same: in turns of 512 records, first the producers (the second
 //                   one on another CPU), then the consumer in the thread of the first.
+//                   af_xdp: a run of the producer for each record, which is a frame of its own.
 // Floor:            the same programs put the same records together and send them nowhere.
 // Does not measure: what the consumer does with a record but add up its words and look at its
 //                   number; one event alone (event_latency does).
@@ -23,10 +24,12 @@
 #include <optional>
 #include <vector>
 
+#include "benchmarks/channel_frames.h"
 #include "benchmarks/channel_receiver.h"
 #include "benchmarks/families.h"
 #include "benchmarks/record_consumer.h"
 #include "benchmarks/slot_reader.h"
+#include "benchmarks/traffic.h"
 #include "bpf/shared/channel.h"
 #include "channel.skel.h"
 #include "fixtures/mapping.h"
@@ -61,16 +64,18 @@ constexpr WakeUp kForced{"forced", "a wake-up for each record", BPF_RB_FORCE_WAK
 constexpr WakeUp kBatched{"batched", "a wake-up once a quarter of it is full", 0, true, false};
 constexpr WakeUp kNone{"none", "a consumer that polls", BPF_RB_NO_WAKEUP, false, true};
 
+using Programs = decltype(channel_bpf::progs);
+using Maps = decltype(channel_bpf::maps);
+
 struct Channel {
   const char* name;
   const char* what;
   const char* first_kernel;
   ProgramSlot program;
   MapSlot map;
+  ProgramSlot floor = &Programs::send_nothing;
+  const char* config = "CONFIG_BPF_SYSCALL";
 };
-
-using Programs = decltype(channel_bpf::progs);
-using Maps = decltype(channel_bpf::maps);
 
 constexpr Channel kRingbuf{"ringbuf", "a ring buffer", "5.17", &Programs::send_ringbuf,
                            &Maps::ring};
@@ -83,7 +88,15 @@ constexpr Channel kMmap{"mmap", "a ring of our own in a mapped array", "5.17", &
 constexpr Channel kArena{"arena", "a ring of our own in an arena", "6.10", &Programs::send_arena,
                          &Maps::arena};
 
-constexpr const Channel* kChannels[] = {&kRingbuf, &kPerfbuf, &kArray, &kMmap, &kArena};
+constexpr Channel kAfXdp{"af_xdp",
+                         "an AF_XDP socket in copy mode",
+                         "5.18",
+                         &Programs::send_frame,
+                         &Maps::user_sockets,
+                         &Programs::send_no_frame,
+                         "CONFIG_XDP_SOCKETS"};
+
+constexpr const Channel* kChannels[] = {&kRingbuf, &kPerfbuf, &kArray, &kMmap, &kArena, &kAfXdp};
 
 // One registered case.
 struct Route {
@@ -131,13 +144,7 @@ class ChannelLoad : public PairedLoad {
     for (std::size_t word = 0; word < BPFMARK_CHANNEL_MAX_WORDS; ++word) {
       skeleton_->bss->source[word] = ChannelReceiver::source_word(word);
     }
-    for (std::uint64_t producer = 0; producer < route_.producers; ++producer) {
-      TestRunInput input;
-      input.context.resize(sizeof(producer));
-      std::memcpy(input.context.data(), &producer, sizeof(producer));
-      subject_.emplace_back(program_fd(Arm::kSubject), input);
-      floor_.emplace_back(program_fd(Arm::kFloor), input);
-    }
+    if (Result<void> opened = open_producers(); !opened) return opened;
     Result<std::unique_ptr<RecordReader>> reader = open_reader();
     if (!reader) return std::unexpected(reader.error());
     reader_ = std::move(*reader);
@@ -153,31 +160,14 @@ class ChannelLoad : public PairedLoad {
   void start() override { totals_ = {}; }
 
   Result<Batch> run(Arm arm, std::uint64_t ops) override {
-    const Ends before = ends();
-    const std::uint64_t consumer_before_ns = consumer_cpu_ns();
-    const std::uint64_t start_ns = now_ns();
-    const std::uint64_t turn = route_.split ? ops : std::min(ops, kTurn);
-    for (std::uint64_t done = 0; done < ops; done += turn) {
-      if (Result<void> sent = send(arm, turn); !sent) return std::unexpected(sent.error());
-      if (arm == Arm::kFloor) continue;
-      if (Result<void> arrived = receive(before, done + turn); !arrived) {
-        return std::unexpected(arrived.error());
-      }
-    }
-    const auto elapsed_ns = static_cast<double>(now_ns() - start_ns);
-    const std::uint64_t consuming_ns = consumer_cpu_ns() - consumer_before_ns;
-    const Ends after = ends();
-    if (Result<void> right = check(arm, ops, before, after); !right) {
-      return std::unexpected(right.error());
-    }
-    if (arm == Arm::kFloor) return Batch{elapsed_ns, elapsed_ns};
-    const std::uint64_t received = after.received - before.received;
-    totals_.delivered += received;
-    totals_.lost += after.lost - before.lost;
-    totals_.producing_ns += after.producing_ns - before.producing_ns;
-    totals_.consuming_ns += consuming_ns;
-    const double scaled_ns = elapsed_ns / static_cast<double>(received) * static_cast<double>(ops);
-    return Batch{scaled_ns, scaled_ns};
+    if (!frames_) return run_here(arm, ops);
+    Result<Batch> batch;
+    const Result<void> ran = frames_->inside([&]() -> Result<void> {
+      batch = run_here(arm, ops);
+      return {};
+    });
+    if (!ran) return std::unexpected(ran.error());
+    return batch;
   }
 
   Result<void> finish(Findings& findings) override {
@@ -212,10 +202,57 @@ class ChannelLoad : public PairedLoad {
     std::uint64_t consuming_ns = 0;
   };
 
-  int program_fd(Arm arm) const {
-    const ProgramSlot slot =
-        arm == Arm::kSubject ? route_.channel->program : &Programs::send_nothing;
-    return bpf_program__fd(skeleton_->progs.*slot);
+  Result<Batch> run_here(Arm arm, std::uint64_t ops) {
+    const Ends before = ends();
+    const std::uint64_t consumer_before_ns = consumer_cpu_ns();
+    const std::uint64_t start_ns = now_ns();
+    const std::uint64_t turn = route_.split ? ops : std::min(ops, kTurn);
+    for (std::uint64_t done = 0; done < ops; done += turn) {
+      if (Result<void> sent = send(arm, turn); !sent) return std::unexpected(sent.error());
+      if (arm == Arm::kFloor) continue;
+      if (Result<void> arrived = receive(before, done + turn); !arrived) {
+        return std::unexpected(arrived.error());
+      }
+    }
+    const auto elapsed_ns = static_cast<double>(now_ns() - start_ns);
+    const std::uint64_t consuming_ns = consumer_cpu_ns() - consumer_before_ns;
+    const Ends after = ends();
+    if (Result<void> right = check(arm, ops, before, after); !right) {
+      return std::unexpected(right.error());
+    }
+    if (arm == Arm::kFloor) return Batch{elapsed_ns, elapsed_ns};
+    const std::uint64_t received = after.received - before.received;
+    totals_.delivered += received;
+    totals_.lost += after.lost - before.lost;
+    totals_.producing_ns += after.producing_ns - before.producing_ns;
+    totals_.consuming_ns += consuming_ns;
+    const double scaled_ns = elapsed_ns / static_cast<double>(received) * static_cast<double>(ops);
+    return Batch{scaled_ns, scaled_ns};
+  }
+
+  const bpf_program* program(Arm arm) const {
+    const Channel& channel = *route_.channel;
+    return skeleton_->progs.*(arm == Arm::kSubject ? channel.program : channel.floor);
+  }
+  int program_fd(Arm arm) const { return bpf_program__fd(program(arm)); }
+
+  Result<void> open_producers() {
+    if (route_.channel == &kAfXdp) {
+      Result<ChannelFrames> frames =
+          ChannelFrames::create({program(Arm::kSubject), program(Arm::kFloor)},
+                                bpf_map__fd(skeleton_->maps.*route_.channel->map), route_.bytes);
+      if (!frames) return std::unexpected(frames.error());
+      frames_.emplace(std::move(*frames));
+      return {};
+    }
+    for (std::uint64_t producer = 0; producer < route_.producers; ++producer) {
+      TestRunInput input;
+      input.context.resize(sizeof(producer));
+      std::memcpy(input.context.data(), &producer, sizeof(producer));
+      subject_.emplace_back(program_fd(Arm::kSubject), input);
+      floor_.emplace_back(program_fd(Arm::kFloor), input);
+    }
+    return {};
   }
 
   Result<std::unique_ptr<RecordReader>> open_reader() {
@@ -224,6 +261,7 @@ class ChannelLoad : public PairedLoad {
     };
     const int map_fd = bpf_map__fd(skeleton_->maps.*route_.channel->map);
     bpfmark_channel_ends& places = skeleton_->bss->ends;
+    if (frames_) return frames_->reader(taker);
     if (route_.channel == &kRingbuf) return RecordReader::of_ring_buffer(map_fd, taker);
     if (route_.channel == &kPerfbuf) {
       PerfBufferShape shape{.cpus = {::sched_getcpu()},
@@ -301,6 +339,7 @@ class ChannelLoad : public PairedLoad {
 
   // All producers at once, each its share.
   Result<void> send(Arm arm, std::uint64_t ops) {
+    if (frames_) return frames_->send(arm, ops, skeleton_->bss->producers[0]);
     for (unsigned producer = 0; producer < route_.producers; ++producer) {
       skeleton_->bss->producers[producer].ops = ops / route_.producers;
     }
@@ -377,6 +416,7 @@ class ChannelLoad : public PairedLoad {
   std::vector<TestRun> floor_;
   ChannelReceiver receiver_;
   std::optional<Mapping> slots_;
+  std::optional<ChannelFrames> frames_;
   std::unique_ptr<RecordReader> reader_;
   Totals totals_;
   std::uint64_t consumed_inline_ns_ = 0;
@@ -396,8 +436,9 @@ Result<std::unique_ptr<PairedLoad>> load_route(const Route& route, const std::ve
   auto skeleton = ChannelSkeleton::open();
   if (!skeleton) return std::unexpected(skeleton.error());
   channel_bpf& object = *skeleton->get();
-  skeleton->select({object.progs.*route.channel->program, object.progs.send_nothing});
-  for (const MapSlot map : {&Maps::ring, &Maps::perf_array, &Maps::slots, &Maps::arena}) {
+  skeleton->select({object.progs.*route.channel->program, object.progs.*route.channel->floor});
+  for (const MapSlot map :
+       {&Maps::ring, &Maps::perf_array, &Maps::slots, &Maps::arena, &Maps::user_sockets}) {
     bpf_map__set_autocreate(object.maps.*map, map == route.channel->map);
   }
   object.rodata->payload_bytes = route.bytes;
@@ -415,21 +456,20 @@ Result<std::unique_ptr<PairedLoad>> load_route(const Route& route, const std::ve
 }
 
 // A batch is several times what the channel holds. A wake-up for each record takes microseconds.
+// Frames are sent by a thread in another namespace, for which the load waits.
 Plan plan_of(const Route& route) {
   const bool wakes_each =
       route.channel == &kPerfbuf ? !route.wake_up->polled : route.wake_up == &kForced;
   return {.ops_per_batch = 4 * BPFMARK_CHANNEL_SLOTS,
           .rounds = wakes_each ? 3 : 8,
-          .loads = wakes_each ? 8 : 12};
+          .loads = wakes_each || route.channel == &kAfXdp ? 8 : 12,
+          .waits = route.channel == &kAfXdp};
 }
 
 ProbeResult probe_channel(const Channel& channel) {
   const Route route = {&channel, &kNone, 16, 1, false};
-  Result<void> outcome;
-  if (Result<std::unique_ptr<PairedLoad>> load = load_route(route, {}); !load) {
-    outcome = std::unexpected(load.error());
-  }
-  return classify(outcome, channel.first_kernel, "CONFIG_BPF_SYSCALL");
+  return probe_traffic([&route] { return load_route(route, {}); }, channel.first_kernel,
+                       channel.config);
 }
 
 std::vector<Route> all_routes() {
@@ -440,7 +480,8 @@ std::vector<Route> all_routes() {
   for (const std::uint32_t bytes : {8u, 64u, 256u, 1496u}) {
     routes.push_back({&kRingbuf, &kDefault, bytes, 1, true, suite(bytes)});
     routes.push_back({&kPerfbuf, &kDefault, bytes, 1, true, suite(bytes)});
-    for (const Channel* const channel : {&kRingbuf, &kArray, &kMmap, &kArena}) {
+    routes.push_back({&kAfXdp, &kDefault, bytes, 1, true});
+    for (const Channel* const channel : {&kRingbuf, &kArray, &kMmap, &kArena, &kAfXdp}) {
       routes.push_back({channel, &kNone, bytes, 1, true, suite(bytes)});
     }
     for (const Channel* const channel : kChannels) {
@@ -450,7 +491,7 @@ std::vector<Route> all_routes() {
   routes.push_back({&kRingbuf, &kForced, 64, 1, true});
   routes.push_back({&kRingbuf, &kBatched, 64, 1, true});
   routes.push_back({&kPerfbuf, &kNone, 64, 1, true});
-  for (const Channel* const channel : kChannels) {
+  for (const Channel* const channel : {&kRingbuf, &kPerfbuf, &kArray, &kMmap, &kArena}) {
     routes.push_back({channel, &kNone, 64, 2, false});
   }
   return routes;
@@ -462,11 +503,11 @@ void register_channel(Registry& registry, Capabilities& capabilities) {
   const std::vector<int> cpus = allowed_cpus();
   for (const Channel* const channel : kChannels) {
     capabilities.add({fmt::format("stream_{}", channel->name),
-                      fmt::format("load the programs and open both ends of {}", channel->what),
+                      fmt::format("load the programs and pass a record through {}", channel->what),
                       [channel] { return probe_channel(*channel); }});
   }
   for (const Route& route : all_routes()) {
-    std::vector<std::string> needs = {"test_run_raw_tp",
+    std::vector<std::string> needs = {route.channel == &kAfXdp ? "test_run_xdp" : "test_run_raw_tp",
                                       fmt::format("stream_{}", route.channel->name), "jit"};
     if (route.split || route.producers > 1) needs.push_back("two_cpus");
     registry.add(

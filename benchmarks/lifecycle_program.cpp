@@ -22,6 +22,7 @@
 #include "benchmarks/families.h"
 #include "benchmarks/lifecycle_step.h"
 #include "fixtures/foreign_programs.h"
+#include "fixtures/kernel_memory.h"
 #include "fixtures/unique_fd.h"
 #include "fixtures/verifier_stats.h"
 #include "harness/program_identity.h"
@@ -99,11 +100,17 @@ struct Program {
   Suite suite = Suite::kFull;
 };
 
+constexpr Program kLongLoop{&kLoop, 4096, 2};
+
 constexpr Program kPrograms[] = {
-    {&kStraight, 1, 16},   {&kStraight, 64, 16},
-    {&kStraight, 1024, 8}, {&kStraight, 4000, 2, Suite::kDefault},
-    {&kBranches, 64, 16},  {&kBranches, 256, 4},
-    {&kLoop, 64, 16},      {&kLoop, 4096, 2},
+    {&kStraight, 1, 16},
+    {&kStraight, 64, 16},
+    {&kStraight, 1024, 8},
+    {&kStraight, 4000, 2, Suite::kDefault},
+    {&kBranches, 64, 16},
+    {&kBranches, 256, 4},
+    {&kLoop, 64, 16},
+    kLongLoop,
 };
 
 // --- loading
@@ -139,6 +146,7 @@ Code refused(const Program& program) { return with_last_way(program, kRefused); 
 struct Verified {
   UniqueFd program;
   VerifierStats stats;
+  std::optional<std::uint64_t> peak_bytes;  // of the kernel's memory, while it loaded
 };
 
 Result<Verified> load_with_log(const Code& code, int wanted) {
@@ -150,7 +158,51 @@ Result<Verified> load_with_log(const Code& code, int wanted) {
   }
   const Result<VerifierStats> stats = parse_verifier_stats(text.data());
   if (!stats) return std::unexpected(stats.error());
-  return Verified{std::move(program), *stats};
+  return Verified{std::move(program), *stats, std::nullopt};
+}
+
+Result<Verified> load_and_count(const Code& code, int wanted) {
+  Result<Verified> verified;
+  const Result<std::uint64_t> peak_bytes = peak_kernel_bytes([&]() -> Result<void> {
+    verified = load_with_log(code, wanted);
+    return verified ? Result<void>() : std::unexpected(verified.error());
+  });
+  if (!peak_bytes) return std::unexpected(peak_bytes.error());
+  verified->peak_bytes = *peak_bytes;
+  return verified;
+}
+
+// Of what it kept at one time each state has the registers of a frame.
+bool has_room_for_its_states(const Verified& verified) {
+  constexpr std::uint64_t kLeastStateBytes = 1024;
+  return *verified.peak_bytes >= verified.stats.peak_states * kLeastStateBytes;
+}
+
+// Whether the kernel charges the memory of the verifier to who calls it (6.17): that of a long loop
+// could not be missed.
+const ProbeResult& verifier_memory() {
+  static const ProbeResult kProbed = []() -> ProbeResult {
+    const Result<Verified> verified = load_and_count(refused(kLongLoop), EACCES);
+    if (!verified && is_skip(verified.error().kind)) {
+      return {support_of(verified.error().kind), verified.error().what, verified.error().remedy};
+    }
+    if (!verified) return classify(std::unexpected(verified.error()), "6.17", "CONFIG_MEMCG_V1");
+    if (has_room_for_its_states(*verified)) return {Support::kSupported, "", ""};
+    return {Support::kAbsent, "the kernel does not charge the memory of the verifier",
+            "needs Linux 6.17"};
+  }();
+  return kProbed;
+}
+
+// With the memory where it can be had.
+Result<Verified> load_with_account(const Code& code, int wanted) {
+  if (verifier_memory().support != Support::kSupported) return load_with_log(code, wanted);
+  Result<Verified> verified = load_and_count(code, wanted);
+  if (verified && !has_room_for_its_states(*verified)) {
+    return wrong_result(fmt::format("the verifier kept {} states in {} bytes",
+                                    verified->stats.peak_states, *verified->peak_bytes));
+  }
+  return verified;
 }
 
 std::unexpected<Error> wrong_walk(std::uint64_t walked, std::uint64_t wanted) {
@@ -160,7 +212,7 @@ std::unexpected<Error> wrong_walk(std::uint64_t walked, std::uint64_t wanted) {
 
 // Loads the program that is accepted: each of its instructions must have been walked through.
 Result<Verified> load_accepted(const Program& program, const Code& code) {
-  Result<Verified> verified = load_with_log(code, 0);
+  Result<Verified> verified = load_with_account(code, 0);
   if (!verified) return verified;
   const std::uint64_t walked = verified->stats.insns;
   const auto outside = static_cast<int>(code.size() - program.shape->body(program.n).size());
@@ -169,12 +221,16 @@ Result<Verified> load_accepted(const Program& program, const Code& code) {
   return verified;
 }
 
-void add_counters(const VerifierStats& stats, Findings& findings) {
+void add_counters(const Verified& verified, Findings& findings) {
+  const VerifierStats& stats = verified.stats;
   findings.counters["verifier_insns"] = static_cast<double>(stats.insns);
   findings.counters["verifier_states"] = static_cast<double>(stats.states);
   findings.counters["verifier_peak_states"] = static_cast<double>(stats.peak_states);
   if (stats.time_us) {
     findings.counters["verifier_ns"] = static_cast<double>(*stats.time_us) * 1000;
+  }
+  if (verified.peak_bytes) {
+    findings.counters["verifier_peak_bytes"] = static_cast<double>(*verified.peak_bytes);
   }
 }
 
@@ -199,7 +255,7 @@ class LoadStep : public LifecycleStep {
   Result<void> report(Findings& findings) override {
     const Result<Verified> verified = load_accepted(program_, code_);
     if (!verified) return std::unexpected(verified.error());
-    add_counters(verified->stats, findings);
+    add_counters(*verified, findings);
     const int fd = verified->program.get();
     const Result<TestRunOutcome> outcome =
         TestRun(fd, find_program_type("socket_filter")->input()).run(1);
@@ -265,12 +321,12 @@ class VerifyStep : public LifecycleStep {
   Result<void> report(Findings& findings) override {
     const Result<Verified> whole = load_accepted(program_, accepted(program_));
     if (!whole) return std::unexpected(whole.error());
-    const Result<Verified> verified = load_with_log(code_, EACCES);
+    const Result<Verified> verified = load_with_account(code_, EACCES);
     if (!verified) return std::unexpected(verified.error());
     if (verified->stats.insns + 1 != whole->stats.insns) {
       return wrong_walk(verified->stats.insns, whole->stats.insns - 1);
     }
-    add_counters(verified->stats, findings);
+    add_counters(*verified, findings);
     return {};
   }
 
@@ -300,6 +356,9 @@ void register_lifecycle_program(Registry& registry, Capabilities& capabilities) 
   capabilities.add({"prog_load",
                     "load a small program with the verifier's account of it, and run it",
                     probe_load});
+  capabilities.add({"verifier_memory",
+                    "count the memory that the verifier takes, in a cgroup of one thread",
+                    verifier_memory});
   struct Operation {
     const char* name;
     const char* what;

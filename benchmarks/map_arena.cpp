@@ -73,6 +73,8 @@ BatchCheck last_word_stays(const std::uint64_t* words, const std::vector<std::ui
 }
 
 Result<std::unique_ptr<PairedLoad>> load_arena(const ArenaCase& c) {
+  const TableSize size = {.entries = c.entries, .key_bytes = 0, .value_bytes = sizeof(__u64)};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   Result<ArenaSkeleton> opened = open_programs<map_arena_bpf>({c.program, c.floor});
   if (!opened) return std::unexpected(opened.error());
   const auto owned = std::make_shared<ArenaSkeleton>(std::move(*opened));
@@ -85,7 +87,7 @@ Result<std::unique_ptr<PairedLoad>> load_arena(const ArenaCase& c) {
     return std::unexpected(sized.error());
   }
   if (Result<void> loaded = skeleton.load(); !loaded) {
-    return std::unexpected(map_load_error(loaded.error(), c.entries, 8));
+    return std::unexpected(map_load_error(loaded.error(), size));
   }
   // The mapping is libbpf's, and lives as long as the object.
   std::size_t bytes = 0;

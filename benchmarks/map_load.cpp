@@ -1,19 +1,48 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "benchmarks/map_load.h"
 
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
-namespace bpfmark {
+#include "fixtures/free_memory.h"
 
-Error map_load_error(Error error, std::uint64_t entries, std::uint64_t entry_bytes) {
-  if (error.errnum != ENOMEM) return error;
+namespace bpfmark {
+namespace {
+
+// About: with the head of an entry and its share of the buckets.
+std::uint64_t table_bytes(const TableSize& size) {
   constexpr std::uint64_t kOverheadBytes = 64;
+  const auto copies =
+      static_cast<std::uint64_t>(size.per_cpu ? std::max(libbpf_num_possible_cpus(), 1) : 1);
+  return size.entries * (size.key_bytes + copies * size.value_bytes + kOverheadBytes);
+}
+
+constexpr std::uint64_t mebibytes(std::uint64_t bytes) { return (bytes >> 20) + 1; }
+
+}  // namespace
+
+Error map_load_error(Error error, const TableSize& size) {
+  if (error.errnum != ENOMEM) return error;
   return Error{ErrorKind::kAbsent, ENOMEM, "memory: " + error.what,
-               fmt::format("needs about {} MiB for the table",
-                           (entries * (entry_bytes + kOverheadBytes) >> 20) + 1),
+               fmt::format("needs about {} MiB for the table", mebibytes(table_bytes(size))),
                "memory"};
+}
+
+Result<void> check_memory(const TableSize& size) {
+  constexpr std::uint64_t kSmallBytes = 16 << 20;
+  // Of user space, for a key of the stream: itself, what it finds, and sums over both arms.
+  constexpr std::uint64_t kStreamBytes = 64;
+  const std::uint64_t needed = table_bytes(size) + size.entries * kStreamBytes;
+  if (needed < kSmallBytes) return {};
+  const std::uint64_t left = free_memory_bytes();
+  if (needed <= left) return {};
+  return std::unexpected(Error{
+      ErrorKind::kAbsent, ENOMEM,
+      fmt::format("memory: {} MiB are left to this process", left >> 20),
+      fmt::format("needs about {} MiB for the table and its keys", mebibytes(needed)), "memory"});
 }
 
 KeyedLoad::KeyedLoad(std::shared_ptr<void> owner, KeyedArm subject, KeyedArm floor,

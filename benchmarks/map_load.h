@@ -28,8 +28,21 @@ Result<void> set_stream_length(Skeleton<S>& skeleton, std::uint32_t length) {
   return {};
 }
 
+// What a table is to hold.
+struct TableSize {
+  std::uint64_t entries = 0;
+  std::uint64_t key_bytes = 0;
+  std::uint64_t value_bytes = 0;
+  bool per_cpu = false;  // a value for every possible CPU
+};
+
 // A table that does not fit into memory is a limit of the machine, not a defect: a typed skip.
-Error map_load_error(Error error, std::uint64_t entries, std::uint64_t entry_bytes);
+Error map_load_error(Error error, const TableSize& size);
+
+// The same before anything was made, for a table of megabytes. The kernel refuses memory to a map
+// beyond the limit of a cgroup, but to the stream of keys that goes with it no page: it kills.
+// Errors: kAbsent.
+Result<void> check_memory(const TableSize& size);
 
 // Sees what a batch left behind, outside of its clock: where in the stream it started, and how many
 // operations it did. Errors: kWrongResult.

@@ -50,6 +50,11 @@ std::uint32_t stream_length(const LookupCase& c) {
 }
 
 Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
+  const TableSize size = {.entries = capacity(c),
+                          .key_bytes = sizeof(std::uint32_t),
+                          .value_bytes = c.value_bytes,
+                          .per_cpu = c.type->per_cpu};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   auto opened = Skeleton<map_lookup_bpf>::open();
   if (!opened) return std::unexpected(opened.error());
   const auto owner = std::make_shared<Skeleton<map_lookup_bpf>>(std::move(*opened));
@@ -65,12 +70,12 @@ Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
   }
   plant(*skeleton->rodata, BPFMARK_UNROLL);
   if (Result<void> loaded = skeleton.load(); !loaded) {
-    return std::unexpected(map_load_error(loaded.error(), c.entries, c.value_bytes));
+    return std::unexpected(map_load_error(loaded.error(), size));
   }
   const MapShape shape = {
       .entries = c.entries, .value_bytes = c.value_bytes, .per_cpu = c.type->per_cpu};
   if (Result<void> filled = fill_map(bpf_map__fd(table), shape, word_of); !filled) {
-    return std::unexpected(map_load_error(filled.error(), c.entries, c.value_bytes));
+    return std::unexpected(map_load_error(filled.error(), size));
   }
 
   std::vector<std::uint32_t> keys = draw_keys(c.pattern, c.entries, length);

@@ -358,11 +358,16 @@ Result<BatchCheck> preparation_of(const OpCase& c, int fd,
 }
 
 Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
+  const Kind kind = kind_of(c.type);
+  const TableSize size = {.entries = c.entries,
+                          .key_bytes = c.key_bytes,
+                          .value_bytes = c.value_bytes,
+                          .per_cpu = kind.per_cpu};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   Result<OpSkeleton> opened = open_programs<map_op_bpf>({c.op.program, c.op.floor});
   if (!opened) return std::unexpected(opened.error());
   const auto owned = std::make_shared<Owned>(std::move(*opened));
   OpSkeleton& skeleton = owned->skeleton;
-  const Kind kind = kind_of(c.type);
   shape_table(*skeleton.get(), c, kind);
   const std::uint32_t length = std::clamp(c.entries, 1u << 14, BPFMARK_MAX_KEYS);
   if (Result<void> sized = set_stream_length(skeleton, length); !sized) {
@@ -374,8 +379,8 @@ Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
     if (!inner) return system_error(errno, "create a map to put into another");
     bpf_map__set_inner_map_fd(skeleton->maps.table, inner.get());
   }
-  const auto too_large = [&](const Error& error) {
-    return std::unexpected(map_load_error(error, c.entries, c.key_bytes + c.value_bytes));
+  const auto too_large = [&size](const Error& error) {
+    return std::unexpected(map_load_error(error, size));
   };
   if (Result<void> loaded = skeleton.load(); !loaded) return too_large(loaded.error());
   const int fd = bpf_map__fd(skeleton->maps.table);

@@ -189,6 +189,9 @@ class FlowLoad : public TrafficLoad {
 };
 
 Result<std::unique_ptr<PairedLoad>> FlowLoad::create(const FlowCase& c) {
+  const TableSize size = {
+      .entries = capacity(c), .key_bytes = 0, .value_bytes = sizeof(bpfmark_flow_value)};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   auto skeleton = FlowSkeleton::open();
   if (!skeleton) return std::unexpected(skeleton.error());
   skeleton->select({(*skeleton)->progs.*c.table->program});
@@ -200,14 +203,14 @@ Result<std::unique_ptr<PairedLoad>> FlowLoad::create(const FlowCase& c) {
     bpf_map__set_max_entries(map, capacity(c));
   }
   if (Result<void> loaded = skeleton->load(); !loaded) {
-    return std::unexpected(map_load_error(loaded.error(), capacity(c), sizeof(bpfmark_flow_value)));
+    return std::unexpected(map_load_error(loaded.error(), size));
   }
   Result<VethPair> made = VethPair::create();
   if (!made) return std::unexpected(made.error());
   const auto pair = std::make_shared<const VethPair>(std::move(*made));
   const int map_fd = bpf_map__fd((*skeleton)->maps.*c.table->map);
   if (Result<void> filled = fill_table(c, *pair, map_fd); !filled) {
-    return std::unexpected(map_load_error(filled.error(), c.entries, sizeof(bpfmark_flow_value)));
+    return std::unexpected(map_load_error(filled.error(), size));
   }
   const TrafficShape shape = shape_of(c);
   auto source = live_source(*pair, shape);

@@ -19,8 +19,13 @@ long bpf_call(int command, bpf_attr& attributes, std::uint32_t bytes) {
 
 Result<UserMap> UserMap::create(const MapType& type, std::uint32_t entries,
                                 std::uint32_t value_bytes, bool filled) {
-  const auto too_large = [&](const Error& error) {
-    return std::unexpected(map_load_error(error, entries, sizeof(std::uint32_t) + value_bytes));
+  const TableSize size = {.entries = entries,
+                          .key_bytes = sizeof(std::uint32_t),
+                          .value_bytes = value_bytes,
+                          .per_cpu = type.per_cpu};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
+  const auto too_large = [&size](const Error& error) {
+    return std::unexpected(map_load_error(error, size));
   };
   const int copies = type.per_cpu ? libbpf_num_possible_cpus() : 1;
   if (copies < 0) return system_error(-copies, "count the possible CPUs");

@@ -65,6 +65,8 @@ struct Mapped {
 };
 
 Result<Mapped> Mapped::create(const MappedType& type, std::uint32_t entries) {
+  const TableSize size = {.entries = entries, .key_bytes = 0, .value_bytes = sizeof(std::uint64_t)};
+  if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
   const bool arena = type.type == BPF_MAP_TYPE_ARENA;
   const std::size_t bytes = Mapping::whole_pages(entries * sizeof(std::uint64_t));
@@ -72,7 +74,7 @@ Result<Mapped> Mapped::create(const MappedType& type, std::uint32_t entries) {
   UniqueFd fd(bpf_map_create(type.type, "user_map", arena ? 0 : 4, arena ? 0 : 8, room, &options));
   if (!fd) {
     return std::unexpected(
-        map_load_error(system_error(errno, "create a map to be mapped").error(), entries, 8));
+        map_load_error(system_error(errno, "create a map to be mapped").error(), size));
   }
   Result<Mapping> memory = Mapping::of_descriptor(fd.get(), bytes, PROT_READ | PROT_WRITE);
   if (!memory) return std::unexpected(memory.error());

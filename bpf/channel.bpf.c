@@ -54,6 +54,13 @@ struct {
   __uint(max_entries, 1);
 } arena SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} user_sockets SEC(".maps");
+
 /* State of one run; lives on the program's stack. */
 struct sending {
   void* ctx;
@@ -149,6 +156,16 @@ static __always_inline bool into_arena(struct sending* state) {
   return true;
 }
 
+static __always_inline void begin_record(struct sending* state) {
+  state->sequence++;
+  state->left--;
+  state->number = state->sequence * BPFMARK_CHANNEL_PRODUCERS + state->producer;
+  state->time_ns = 0;
+  if (payload_bytes > 8 && state->sequence % BPFMARK_CHANNEL_TIMED_EVERY == 0) {
+    state->time_ns = bpf_ktime_get_ns();
+  }
+}
+
 typedef long (*send_one)(__u32 index, struct sending* state);
 
 static __always_inline int send_all(struct bpf_raw_tracepoint_args* ctx, send_one send) {
@@ -166,20 +183,14 @@ static __always_inline int send_all(struct bpf_raw_tracepoint_args* ctx, send_on
 }
 
 /* The program send_WAY, and the body of its loop. */
-#define SENDER(way)                                                                \
-  static long send_##way##_one(__u32 index, struct sending* state) {               \
-    state->sequence++;                                                             \
-    state->left--;                                                                 \
-    state->number = state->sequence * BPFMARK_CHANNEL_PRODUCERS + state->producer; \
-    state->time_ns = 0;                                                            \
-    if (payload_bytes > 8 && state->sequence % BPFMARK_CHANNEL_TIMED_EVERY == 0) { \
-      state->time_ns = bpf_ktime_get_ns();                                         \
-    }                                                                              \
-    if (!into_##way(state)) state->lost++;                                         \
-    return 0;                                                                      \
-  }                                                                                \
-  SEC("?raw_tp") int send_##way(struct bpf_raw_tracepoint_args* ctx) {             \
-    return send_all(ctx, send_##way##_one);                                        \
+#define SENDER(way)                                                    \
+  static long send_##way##_one(__u32 index, struct sending* state) {   \
+    begin_record(state);                                               \
+    if (!into_##way(state)) state->lost++;                             \
+    return 0;                                                          \
+  }                                                                    \
+  SEC("?raw_tp") int send_##way(struct bpf_raw_tracepoint_args* ctx) { \
+    return send_all(ctx, send_##way##_one);                            \
   }
 
 SENDER(nothing)
@@ -187,3 +198,27 @@ SENDER(ringbuf)
 SENDER(perfbuf)
 SENDER(slot)
 SENDER(arena)
+
+/* --- AF_XDP: a program runs once for each frame, and the record is what the frame carries */
+
+/* A queue of a device has one CPU at a time, so there is one producer. */
+static __always_inline bool into_frame(struct xdp_md* ctx) {
+  __u64* const record = (void*)(unsigned long)ctx->data + BPFMARK_CHANNEL_FRAME_HEADER;
+  if ((void*)record + payload_bytes > (void*)(unsigned long)ctx->data_end) return false;
+  struct sending state = {.sequence = producers[0].sequence};
+  begin_record(&state);
+  producers[0].sequence = state.sequence;
+  FILL(record, &state);
+  return true;
+}
+
+/* Whether the socket had room for it, the socket counts. */
+SEC("?xdp") int send_frame(struct xdp_md* ctx) {
+  if (!into_frame(ctx)) return XDP_DROP;
+  return (int)bpf_redirect_map(&user_sockets, 0, XDP_DROP);
+}
+
+SEC("?xdp") int send_no_frame(struct xdp_md* ctx) {
+  into_frame(ctx);
+  return XDP_DROP;
+}

@@ -11,13 +11,15 @@
  * `source`. The time is taken for one record in so many. */
 #define BPFMARK_CHANNEL_MAX_WORDS 187
 #define BPFMARK_CHANNEL_TIMED_EVERY 16
+/* Bytes before the record in a frame: an Ethernet header, and what aligns the record. */
+#define BPFMARK_CHANNEL_FRAME_HEADER 16
 
 /* One that sends. The number of a record is sequence * BPFMARK_CHANNEL_PRODUCERS + producer. */
 struct bpfmark_channel_producer {
   __u64 ops;        /* that the next run is to try */
   __u64 sequence;   /* of the last record, from 1: so many were tried */
-  __u64 lost;       /* of them, how many found no room */
-  __u64 elapsed_ns; /* of all runs */
+  __u64 lost;       /* of them, how many found no room: of frames user space knows it */
+  __u64 elapsed_ns; /* of all runs: of frames by the clock of user space */
   __u64 own_cache_line[4];
 };
 

@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace bpfmark {
+namespace {
+
+// What its consumer pays for a record, in turns with the producer: the ring is full by then.
+constexpr const char* kConsumer = "consumer_cpu_ns";
+
+}  // namespace
 
 std::span<const PublishedTable> published_tables() {
   static const std::vector<PublishedTable> kTables = {
@@ -25,7 +31,8 @@ std::span<const PublishedTable> published_tables() {
       {.id = "table 4",
        .title = "reading one element from user space, ns",
        .raw = true,
-       .condition = "64-byte values, 24 cores; 100,000 reads, integer division",
+       .condition = "64-byte values, 24 cores; 100,000 reads, integer division; AF_XDP without a "
+                    "copy there, and a program of its own to drain it",
        .rows = {{"array", 485, "485",
                  "map_user/op:lookup/type:array/keys:same/entries:1/key:4/value:64"},
                 {"hash", 495, "495",
@@ -39,10 +46,16 @@ std::span<const PublishedTable> published_tables() {
                 {"LRU per-CPU hash", 1554, "1554",
                  "map_user/op:lookup/type:lru_percpu_hash/keys:same/entries:1/key:4/value:64"},
                 {"memory-mapped array", 2, "2",
-                 "map_user/op:read/type:array_mmap/keys:uniform/entries:1024/key:4/value:8"}},
+                 "map_user/op:read/type:array_mmap/keys:uniform/entries:1024/key:4/value:8"},
+                {"ring buffer, consumed", 10, "10",
+                 "channel/by:ringbuf/wakeup:none/bytes:64/producers:1/cpu:same", kConsumer},
+                {"AF_XDP, frame taken", 14, "14",
+                 "channel/by:af_xdp/wakeup:none/bytes:64/producers:1/cpu:same", kConsumer}},
        .known_errors = {"the division is one of integers, so 2 may be 2.9",
                         "64 bytes in the paper, 1500 in the source",
-                        "per-CPU types copy the value of every possible CPU: 24 there"}},
+                        "per-CPU types copy the value of every possible CPU: 24 there",
+                        "who consumes there looks at no byte of a record; ours adds up its words "
+                        "and checks its number, and one in 16 costs a reading of the clock"}},
       {.id = "table 5",
        .title = "a cache in XDP by the way its stages are joined, request rate",
        .raw = false,
@@ -72,15 +85,16 @@ std::span<const PublishedTable> published_tables() {
       {.id = "figure 13",
        .title = "records from XDP to user space, rate",
        .raw = true,
-       .condition =
-           "64-byte packets of a generator on another machine, consumer on another CPU; AF_XDP, "
-           "13.4 M/s there, has no case yet",
+       .condition = "64-byte packets of a generator on another machine, consumer on another CPU; "
+                    "AF_XDP without a copy there",
        .rows = {{"array, read by system call", 1e3 / 0.948, "0.948 M/s",
                  "channel/by:array/wakeup:none/bytes:64/producers:1/cpu:split"},
                 {"ring buffer", 1e3 / 2.17, "2.17 M/s",
                  "channel/by:ringbuf/wakeup:default/bytes:64/producers:1/cpu:split"},
                 {"memory-mapped ring", 1e3 / 5.4, "5.4 M/s",
-                 "channel/by:mmap/wakeup:none/bytes:64/producers:1/cpu:split"}},
+                 "channel/by:mmap/wakeup:none/bytes:64/producers:1/cpu:split"},
+                {"AF_XDP", 1e3 / 13.4, "13.4 M/s",
+                 "channel/by:af_xdp/wakeup:none/bytes:64/producers:1/cpu:split"}},
        .known_errors = {"the figure shows 0.9 and 2.1: both are rounded down"}},
       {.id = "figure 14a",
        .title = "the 80th Fibonacci number, time above n = 0",
@@ -119,8 +133,9 @@ std::vector<PaperRow> fill(const PublishedTable& table, const Launch& launch) {
       row.absence = skip == launch.skips.end() ? "not in the result" : "skipped: " + skip->reason;
       continue;
     }
-    row.net = cost_of(*measured);
-    const auto raw = measured->metrics.find("real_time");
+    if (published.counter == nullptr) row.net = cost_of(*measured);
+    const auto raw =
+        measured->metrics.find(published.counter != nullptr ? published.counter : "real_time");
     if (raw != measured->metrics.end()) row.raw_ns = raw->second;
     const std::optional<double> compared = table.raw ? row.raw_ns
                                            : row.net ? std::optional(row.net->ns)

@@ -16,9 +16,10 @@ namespace bpfmark {
 // One value as it was published.
 struct PublishedRow {
   const char* label;
-  double ns;         // per operation; where the table has a rate, its inverse
-  const char* text;  // as it stands there
-  const char* name;  // of our case
+  double ns;                      // per operation; where the table has a rate, its inverse
+  const char* text;               // as it stands there
+  const char* name;               // of our case
+  const char* counter = nullptr;  // of our case, that is meant instead of its time
 };
 
 struct PublishedTable {
@@ -36,8 +37,8 @@ std::span<const PublishedTable> published_tables();
 // A row with what was measured here.
 struct PaperRow {
   PublishedRow published;
-  double published_ratio = 1;  // over the first row
-  std::optional<double> raw_ns;
+  double published_ratio = 1;    // over the first row
+  std::optional<double> raw_ns;  // or the counter
   std::optional<Cost> net;
   std::optional<double> ratio;  // over our first row, by what the table compares
   std::string absence;          // why there is no number
@@ -46,6 +47,7 @@ struct PaperRow {
 // `table` filled from a result that was read with kPaperMetrics.
 std::vector<PaperRow> fill(const PublishedTable& table, const Launch& launch);
 
-inline constexpr const char* kPaperMetrics[] = {"real_time", "net_ns", "net_lo_ns", "net_hi_ns"};
+inline constexpr const char* kPaperMetrics[] = {"real_time", "net_ns", "net_lo_ns", "net_hi_ns",
+                                                "consumer_cpu_ns"};
 
 }  // namespace bpfmark

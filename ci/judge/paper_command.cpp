@@ -46,6 +46,7 @@ Cells cells_of(const PaperRow& row) {
     cells.interval = fmt::format("{} .. {}", shown_number(row.net->interval->lo),
                                  shown_number(row.net->interval->hi));
   }
+  if (row.published.counter != nullptr) cells.name += fmt::format(" {}", row.published.counter);
   if (!row.absence.empty()) cells.name += fmt::format(" ({})", row.absence);
   return cells;
 }

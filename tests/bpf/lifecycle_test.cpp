@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "fixtures/cgroup.h"
 #include "fixtures/link.h"
 #include "fixtures/unique_fd.h"
 #include "tests/bpf/loaded_case.h"
@@ -98,6 +100,14 @@ void add_one_more(std::vector<bpf_insn>& code) {
   code.insert(code.begin() + 3, kAddOne);
 }
 
+// So that what this thread takes is counted by nobody who asks.
+void leave_memory_cgroup(std::vector<bpf_insn>&) {
+  const std::string path = own_cgroup("memory").value().path;
+  const std::size_t own = path.rfind("/bpfmark-");
+  ASSERT_NE(own, std::string::npos);
+  ASSERT_TRUE(std::ofstream(path.substr(0, own) + "/tasks") << 0);
+}
+
 bool is_to_be_refused(const std::vector<bpf_insn>& code) {
   return code[code.size() - 2].src_reg == BPF_REG_9;
 }
@@ -140,6 +150,31 @@ TEST_F(Lifecycle, LoopIsWalkedThroughPassByPass) {
   Findings findings;
   ASSERT_THAT(load_->finish(findings), IsOk());
   EXPECT_EQ(findings.counters["verifier_insns"], 2 * 64 + 6);
+}
+
+TEST_F(Lifecycle, MemoryOfTheVerifierGrowsWithItsStates) {
+  if (Result<void> met = Capabilities::instance().check({"verifier_memory"}); !met) {
+    BPFMARK_SKIP_OR_FAIL(met.error());
+  }
+  Findings few, many;
+  ASSERT_NO_FATAL_FAILURE(load("lifecycle/op:verify/program:loop/n:64"));
+  if (IsSkipped()) return;
+  ASSERT_THAT(load_->finish(few), IsOk());
+  ASSERT_NO_FATAL_FAILURE(load("lifecycle/op:verify/program:loop/n:4096"));
+  ASSERT_THAT(load_->finish(many), IsOk());
+  EXPECT_GT(few.counters["verifier_peak_bytes"], 0);
+  EXPECT_GT(many.counters["verifier_peak_states"], few.counters["verifier_peak_states"]);
+  EXPECT_GT(many.counters["verifier_peak_bytes"], few.counters["verifier_peak_bytes"]);
+}
+
+TEST_F(Lifecycle, MemoryThatSomebodyElseWasChargedForIsRefused) {
+  if (Result<void> met = Capabilities::instance().check({"verifier_memory"}); !met) {
+    BPFMARK_SKIP_OR_FAIL(met.error());
+  }
+  ASSERT_NO_FATAL_FAILURE(load("lifecycle/op:verify/program:loop/n:4096"));
+  if (IsSkipped()) return;
+  world.code = leave_memory_cgroup;
+  EXPECT_THAT(finish(), refused(HasSubstr("the verifier kept")));
 }
 
 TEST_F(Lifecycle, ProgramOfAnotherLengthIsRefused) {

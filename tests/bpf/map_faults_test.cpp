@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Wrong worlds shown to map_op: every kind of proof must refuse its own.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,12 +9,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "benchmarks/map_load.h"
+#include "fixtures/cgroup.h"
+#include "fixtures/free_memory.h"
 #include "tests/bpf/loaded_case.h"
 #include "tests/bpf/own_map.h"
 #include "tests/bpf/own_variable.h"
@@ -213,11 +217,36 @@ TEST_F(MapFault, ListRefusesAnObjectThatSomebodyElseWrote) {
 }
 
 TEST(MapLoadError, MemoryThatIsShortIsASkipThatSaysHowMuchIsNeeded) {
-  const Error error = map_load_error({.errnum = ENOMEM, .what = "fill"}, 1u << 20, 64);
+  const TableSize size = {.entries = 1u << 20, .key_bytes = 4, .value_bytes = 60};
+  const Error error = map_load_error({.errnum = ENOMEM, .what = "fill"}, size);
   EXPECT_EQ(error.kind, ErrorKind::kAbsent);
   EXPECT_EQ(error.capability, "memory");
   EXPECT_THAT(error.remedy, HasSubstr("129 MiB"));
-  EXPECT_EQ(map_load_error({.errnum = EINVAL}, 1, 1).kind, ErrorKind::kSystem);
+  EXPECT_EQ(map_load_error({.errnum = EINVAL}, size).kind, ErrorKind::kSystem);
+}
+
+TEST(CheckMemory, LimitOfACgroupCountsBeforeTheTableIsMade) {
+  const TableSize large = {.entries = 1u << 20, .key_bytes = 4, .value_bytes = 8};
+  const TableSize smaller = {.entries = 1u << 17, .key_bytes = 4, .value_bytes = 8};
+  const Result<Cgroup> cgroup = Cgroup::create_for_memory();
+  if (!cgroup) BPFMARK_SKIP_OR_FAIL(cgroup.error());
+  ASSERT_TRUE(std::ofstream(cgroup->path() + "/memory.limit_in_bytes") << (64 << 20));
+  EXPECT_LE(free_memory_bytes(), 64u << 20);
+  EXPECT_THAT(check_memory(smaller), IsOk());
+  EXPECT_THAT(check_memory(large), ErrorIs(ErrorKind::kAbsent, HasSubstr("MiB are left")));
+  EXPECT_THAT(check_memory(large).error().remedy, HasSubstr("needs about 141 MiB"));
+}
+
+TEST(CheckMemory, EveryCpuHasItsCopyOfAValue) {
+  const TableSize table = {.entries = 1ull << 40, .key_bytes = 4, .value_bytes = 256};
+  TableSize per_cpu = table;
+  per_cpu.per_cpu = true;
+  const auto need = [](const TableSize& size) {
+    const std::string text = check_memory(size).error().remedy;
+    return std::stoull(text.substr(text.find_first_of("0123456789")));
+  };
+  const auto cpus = static_cast<unsigned long long>(libbpf_num_possible_cpus());
+  EXPECT_EQ(need(per_cpu) - need(table), (cpus - 1) * (256ull << 20));
 }
 
 }  // namespace

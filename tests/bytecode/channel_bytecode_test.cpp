@@ -49,14 +49,18 @@ TEST_F(ChannelBytecode, RecordUsesItsChannelOnce) {
   EXPECT_THAT(check_record(function("send_perfbuf_one"), {BPF_FUNC_perf_event_output}), IsOk());
   EXPECT_THAT(check_record(function("send_slot_one"), {BPF_FUNC_map_lookup_elem}), IsOk());
   EXPECT_THAT(check_record(function("send_arena_one"), {}), IsOk());
+  EXPECT_THAT(check_record(function("send_frame"), {BPF_FUNC_redirect_map}), IsOk());
 }
 
 TEST_F(ChannelBytecode, FloorPutsTogetherAndSendsNothing) {
   EXPECT_THAT(check_record(function("send_nothing_one"), {}), IsOk());
+  EXPECT_THAT(check_record(function("send_no_frame"), {}), IsOk());
 }
 
 TEST_F(ChannelBytecode, PlantedFaultAChannelIsNoFloor) {
   EXPECT_THAT(check_record(function("send_slot_one"), {}),
+              ErrorIs(ErrorKind::kWrongResult, HasSubstr("something else")));
+  EXPECT_THAT(check_record(function("send_frame"), {}),
               ErrorIs(ErrorKind::kWrongResult, HasSubstr("something else")));
   EXPECT_THAT(check_record(function("send_nothing_one"), {BPF_FUNC_ringbuf_submit}),
               ErrorIs(ErrorKind::kWrongResult, HasSubstr("does not call")));
