@@ -103,14 +103,10 @@ struct Program {
 constexpr Program kLongLoop{&kLoop, 4096, 2};
 
 constexpr Program kPrograms[] = {
-    {&kStraight, 1, 16},
-    {&kStraight, 64, 16},
-    {&kStraight, 1024, 8},
-    {&kStraight, 4000, 2, Suite::kDefault},
-    {&kBranches, 64, 16},
-    {&kBranches, 256, 4},
-    {&kLoop, 64, 16},
-    kLongLoop,
+    {&kStraight, 1, 16},   {&kStraight, 64, 16},
+    {&kStraight, 1024, 8}, {&kStraight, 4000, 2, Suite::kDefault},
+    {&kBranches, 64, 16},  {&kBranches, 256, 4},
+    {&kLoop, 64, 16},      kLongLoop,
 };
 
 // --- loading
