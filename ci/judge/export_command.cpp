@@ -69,6 +69,11 @@ void print_left_out(const ExportInput& input, std::ostream& err) {
     err << fmt::format("note: {}: {} not resolved or disturbed, {} skipped, {} failed\n",
                        launch.path, left_out, launch.skips.size(), launch.failures.size());
   }
+  const std::vector<std::string> partial = common_cases(input.launches).partial;
+  if (!partial.empty()) {
+    err << fmt::format("note: left out, for not every result has them: {}, as '{}'\n",
+                       partial.size(), partial.front());
+  }
 }
 
 }  // namespace
