@@ -11,6 +11,7 @@
 #include "ci/judge/comparability.h"
 #include "ci/judge/export.h"
 #include "ci/judge/export_cases.h"
+#include "ci/judge/shown_text.h"
 #include "harness/output_file.h"
 
 namespace bpfmark {
@@ -35,7 +36,7 @@ Exit status: 0 written; 2 bad input, wrong usage, nothing to export, or the file
 }
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench export: {}\n", text);
+  err << complaint_line("export", text);
   return kExitUsage;
 }
 
