@@ -15,6 +15,7 @@
 
 #include "ci/judge/baseline.h"
 #include "ci/judge/result_file.h"
+#include "ci/judge/shown_text.h"
 #include "harness/commands.h"
 #include "harness/interrupt.h"
 #include "harness/output_file.h"
@@ -80,7 +81,7 @@ std::optional<double> parse_fraction(std::string_view text) {
 }
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench compare: {}\n", text);
+  err << complaint_line("compare", text);
   return kExitUsage;
 }
 

@@ -76,6 +76,34 @@ ExportedCases exported_cases(const Launch& launch) {
   return exported;
 }
 
+Result<ExportedCases> some_exported_cases(const Launch& launch) {
+  ExportedCases exported = exported_cases(launch);
+  if (exported.cases.empty()) {
+    return wrong_result(
+        fmt::format("{}: nothing to export: of {} cases none is resolved with a net above 0",
+                    launch.path, exported.left_out.size()));
+  }
+  return exported;
+}
+
+CommonCases common_cases(const std::vector<Launch>& launches) {
+  CommonCases common;
+  std::vector<std::string> order;
+  std::unordered_map<std::string, std::size_t> launches_with;
+  for (const Launch& launch : launches) {
+    auto& nets = common.net_ns.emplace_back();
+    for (const ExportedCase& c : exported_cases(launch).cases) {
+      if (++launches_with[c.name] == 1) order.push_back(c.name);
+      nets[c.name] = c.net_ns;
+    }
+  }
+  for (std::string& name : order) {
+    const bool in_all = launches_with[name] == launches.size();
+    (in_all ? common.names : common.partial).push_back(std::move(name));
+  }
+  return common;
+}
+
 std::optional<std::string> value_of_key(std::string_view name, std::string_view key) {
   while (!name.empty()) {
     const std::string_view part = name.substr(0, name.find('/'));

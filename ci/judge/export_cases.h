@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ci/judge/result_parser.h"
+#include "harness/result.h"
 
 // What the exporters have in common.
 namespace bpfmark {
@@ -29,6 +31,18 @@ struct ExportedCases {
 // Leaves out a case of which a repetition was disturbed or not resolved, or whose net is not above
 // 0: a tracker would take it for a time.
 ExportedCases exported_cases(const Launch& launch);
+
+// As above. Errors: kWrongResult, naming the file, where nothing would be left: readers take an
+// empty list for a broken run, or for one without a regression.
+Result<ExportedCases> some_exported_cases(const Launch& launch);
+
+// What can be exported of several launches together.
+struct CommonCases {
+  std::vector<std::map<std::string, double>> net_ns;  // of each launch, by case
+  std::vector<std::string> names;    // in every launch, in the order in which they first occur
+  std::vector<std::string> partial;  // only in some
+};
+CommonCases common_cases(const std::vector<Launch>& launches);
 
 // The median of the rows' numbers, by metric.
 std::map<std::string, double, std::less<>> medians_of(const std::vector<const ResultRow*>& rows);

@@ -11,6 +11,7 @@
 #include "ci/judge/comparability.h"
 #include "ci/judge/export.h"
 #include "ci/judge/export_cases.h"
+#include "ci/judge/shown_text.h"
 #include "harness/output_file.h"
 
 namespace bpfmark {
@@ -35,7 +36,7 @@ Exit status: 0 written; 2 bad input, wrong usage, nothing to export, or the file
 }
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench export: {}\n", text);
+  err << complaint_line("export", text);
   return kExitUsage;
 }
 
@@ -68,6 +69,11 @@ void print_left_out(const ExportInput& input, std::ostream& err) {
     if (left_out + launch.skips.size() + launch.failures.size() == 0) continue;
     err << fmt::format("note: {}: {} not resolved or disturbed, {} skipped, {} failed\n",
                        launch.path, left_out, launch.skips.size(), launch.failures.size());
+  }
+  const std::vector<std::string> partial = common_cases(input.launches).partial;
+  if (!partial.empty()) {
+    err << fmt::format("note: left out, for not every result has them: {}, as '{}'\n",
+                       partial.size(), partial.front());
   }
 }
 

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <map>
 #include <tuple>
 
 #include "ci/judge/export.h"
 #include "ci/judge/export_cases.h"
+#include "ci/judge/trials.h"
 #include "harness/csv.h"
 
 namespace bpfmark {
@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 7> kFigures = {"avg_ns", "p50_ns", "p99_n
 struct SyscallTrial {
   std::string label, syscall, filter;
   int trial = 0;  // from 1, over all repetitions of a case
-  const TrialStatistics* statistics = nullptr;
+  const DetailRecord* statistics = nullptr;
 };
 
 // Readers split at commas: quoted only where that would go wrong.
@@ -57,9 +57,10 @@ Result<std::vector<SyscallTrial>> syscall_trials(const ExportInput& input) {
                                           value_of_key(name, "monitor").value_or(""), has_external);
       std::map<std::string, int> seen;  // by filter
       for (const ResultRow* row : rows) {
-        for (const TrialStatistics& trial : row->details.trials) {
-          if (trial.clock != input.trial_clock) continue;
-          trials.push_back({label, *call, trial.filter, ++seen[trial.filter], &trial});
+        for (const DetailRecord& trial : row->details.trials) {
+          if (trial.text("clock") != input.trial_clock) continue;
+          const std::string filter = trial.text("filter");
+          trials.push_back({label, *call, filter, ++seen[filter], &trial});
         }
       }
       if (seen.empty()) continue;
@@ -80,12 +81,6 @@ Result<std::vector<SyscallTrial>> syscall_trials(const ExportInput& input) {
   return trials;
 }
 
-// Nothing where there is no value: absent is absent.
-std::optional<double> figure(const SyscallTrial& trial, std::string_view name) {
-  const auto found = trial.statistics->figures.find(name);
-  return found == trial.statistics->figures.end() ? std::nullopt : std::optional(found->second);
-}
-
 }  // namespace
 
 // The columns, and whole numbers, of the document that defined them.
@@ -97,7 +92,7 @@ Result<std::string> export_syscall_csv(const ExportInput& input) {
     text += fmt::format("{},{},{},{}", plain_cell(trial.label), plain_cell(trial.syscall),
                         trial.trial, plain_cell(trial.filter));
     for (const std::string_view name : kFigures) {
-      const auto value = figure(trial, name);
+      const auto value = figure_of(*trial.statistics, name);
       text += value ? fmt::format(",{:.0f}", *value) : ",";
     }
     text += "\n";
@@ -111,37 +106,24 @@ Result<std::string> export_syscall_stats(const ExportInput& input) {
   if (!trials) return std::unexpected(trials.error());
   using Key = std::tuple<std::string, std::string, std::string>;
   std::vector<Key> order;
-  std::map<Key, std::vector<const SyscallTrial*>> groups;
+  std::map<Key, TrialGroup> groups;
   for (const SyscallTrial& trial : *trials) {
     const Key key = {trial.label, trial.syscall, trial.filter};
-    auto& group = groups[key];
+    TrialGroup& group = groups[key];
     if (group.empty()) order.push_back(key);
-    group.push_back(&trial);
+    group.push_back(trial.statistics);
   }
   std::string text =
       "label,syscall,trials,filter,avg_p50,std_p50,avg_p99,std_p99,avg_mean,std_mean,avg_count,"
       "std_count\n";
   for (const Key& key : order) {
     const auto& [label, syscall, filter] = key;
-    const auto& group = groups[key];
+    const TrialGroup& group = groups[key];
     text += fmt::format("{},{},{},{}", plain_cell(label), plain_cell(syscall), group.size(),
                         plain_cell(filter));
     for (const std::string_view name : {"p50_ns", "p99_ns", "avg_ns", "count"}) {
-      double sum = 0, squares = 0;
-      std::size_t n = 0;
-      for (const SyscallTrial* trial : group) {
-        if (const auto value = figure(*trial, name)) sum += *value, ++n;
-      }
-      // A mean over some of the trials would pass for one over all.
-      if (n < group.size()) {
-        text += ",,";
-        continue;
-      }
-      const double mean = sum / static_cast<double>(n);
-      for (const SyscallTrial* trial : group) {
-        squares += (*figure(*trial, name) - mean) * (*figure(*trial, name) - mean);
-      }
-      text += fmt::format(",{:.1f},{:.1f}", mean, std::sqrt(squares / static_cast<double>(n)));
+      const auto all = over_trials(group, name);
+      text += all ? fmt::format(",{:.1f},{:.1f}", all->mean, all->deviation) : ",,";
     }
     text += "\n";
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "ci/judge/export.h"
 #include "ci/judge/export_cases.h"
@@ -21,8 +21,10 @@ std::string json_text(const ordered_json& document) {
 }  // namespace
 
 Result<std::string> export_github_action(const ExportInput& input) {
+  const auto exported = some_exported_cases(input.launches.front());
+  if (!exported) return std::unexpected(exported.error());
   ordered_json list = ordered_json::array();
-  for (const ExportedCase& c : exported_cases(input.launches.front()).cases) {
+  for (const ExportedCase& c : exported->cases) {
     ordered_json entry = {{"name", c.name}, {"unit", "ns/op"}, {"value", c.net_ns}};
     std::string extra = fmt::format("raw {} ns/op", shown_number(c.raw_ns));
     if (c.net_lo_ns && c.net_hi_ns) {
@@ -38,8 +40,10 @@ Result<std::string> export_github_action(const ExportInput& input) {
 }
 
 Result<std::string> export_bencher(const ExportInput& input) {
+  const auto exported = some_exported_cases(input.launches.front());
+  if (!exported) return std::unexpected(exported.error());
   ordered_json document = ordered_json::object();
-  for (const ExportedCase& c : exported_cases(input.launches.front()).cases) {
+  for (const ExportedCase& c : exported->cases) {
     ordered_json latency = {{"value", c.net_ns}};
     if (c.net_lo_ns && c.net_hi_ns) {
       latency["lower_value"] = *c.net_lo_ns;
@@ -59,27 +63,31 @@ Result<std::string> export_bencher(const ExportInput& input) {
   return json_text(document);
 }
 
+// Otava takes the rows for a series in time, and a number from every cell: one that is empty ends
+// its import. So a case has a column if every result has it.
 Result<std::string> export_otava(const ExportInput& input) {
-  std::vector<std::map<std::string, double>> rows;
-  std::vector<std::string> columns;  // in the order in which they first occur
-  std::set<std::string> known;
-  for (const Launch& launch : input.launches) {
-    auto& row = rows.emplace_back();
-    for (const ExportedCase& c : exported_cases(launch).cases) {
-      if (known.insert(c.name).second) columns.push_back(c.name);
-      row[c.name] = c.net_ns;
+  const CommonCases common = common_cases(input.launches);
+  if (common.names.empty()) {
+    return wrong_result(fmt::format("{}: nothing to export: no case is resolved in every result",
+                                    input.launches.front().path));
+  }
+  std::multimap<double, std::size_t> order;  // places of the launches by their time
+  for (std::size_t i = 0; i < input.launches.size(); ++i) {
+    const auto time_s = run_time_s(input.launches[i]);
+    if (!time_s) {
+      return wrong_result(fmt::format("{}: context.date is no time: '{}'", input.launches[i].path,
+                                      stock_field(input.launches[i], "date")));
     }
+    order.emplace(*time_s, i);
   }
   std::string text = "time,commit";
-  for (const std::string& column : columns) text += fmt::format(",{}", csv_cell(column));
+  for (const std::string& name : common.names) text += fmt::format(",{}", csv_cell(name));
   text += "\n";
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Launch& launch = input.launches[i];
-    text += fmt::format("{},{}", csv_cell(stock_field(launch, "date")),
-                        csv_cell(identity_field(launch, "build.commit")));
-    for (const std::string& column : columns) {
-      const auto value = rows[i].find(column);
-      text += value == rows[i].end() ? "," : fmt::format(",{}", value->second);
+  for (const auto& [time_s, i] : order) {
+    text += fmt::format("{},{}", csv_cell(stock_field(input.launches[i], "date")),
+                        csv_cell(identity_field(input.launches[i], "build.commit")));
+    for (const std::string& name : common.names) {
+      text += fmt::format(",{}", common.net_ns[i].at(name));
     }
     text += "\n";
   }

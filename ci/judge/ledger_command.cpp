@@ -141,7 +141,7 @@ std::string render(const Ledger& ledger, LedgerFormat format) {
 
 int run_ledger(const LedgerOptions& options, std::ostream& out, std::ostream& err) {
   const auto complain = [&err](const std::string& text) {
-    err << fmt::format("bench ledger: {}\n", text);
+    err << complaint_line("ledger", text);
     return kExitUsage;
   };
   const Result<Launch> launch = read_launch(

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "ci/judge/matrix.h"
+#include "ci/judge/shown_text.h"
 #include "harness/output_file.h"
 
 namespace bpfmark {
@@ -31,7 +32,7 @@ const std::map<std::string, std::string (*)(const Matrix&)> kFormats = {
     {"json", matrix_json}};
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench matrix: {}\n", text);
+  err << complaint_line("matrix", text);
   return kExitUsage;
 }
 

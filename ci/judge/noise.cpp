@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ci/judge/input_file.h"
+
 namespace bpfmark {
 namespace {
 
@@ -87,10 +89,10 @@ std::optional<double> clock_resolution_ns(const Identity& identity,
 
 Result<NoiseHistory> NoiseHistory::read(const std::string& path, const std::string& machine) {
   NoiseHistory history;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    if (errno == ENOENT) return history;
-    return system_error(errno, fmt::format("read {}", path));
+  std::ifstream file;
+  if (const Result<void> opened = open_input_file(path, file); !opened) {
+    if (opened.error().errnum == ENOENT) return history;
+    return std::unexpected(opened.error());
   }
   std::size_t number = 0;
   for (std::string text; std::getline(file, text);) {

@@ -90,7 +90,7 @@ std::string markdown(const PublishedTable& table, const std::vector<PaperRow>& r
 
 int run_paper(const PaperOptions& options, std::ostream& out, std::ostream& err) {
   const auto complain = [&err](const std::string& text) {
-    err << fmt::format("bench paper: {}\n", text);
+    err << complaint_line("paper", text);
     return kExitUsage;
   };
   for (const std::string& id : options.tables) {

@@ -10,6 +10,7 @@
 
 #include "ci/judge/compare_command.h"
 #include "ci/judge/report_page.h"
+#include "ci/judge/shown_text.h"
 #include "harness/output_file.h"
 
 namespace bpfmark {
@@ -28,7 +29,7 @@ Examples:
 Exit status: 0 the report was written; 2 bad input, wrong usage, or a report that could not be written.)";
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench report: {}\n", text);
+  err << complaint_line("report", text);
   return kExitUsage;
 }
 

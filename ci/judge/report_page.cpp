@@ -76,8 +76,8 @@ std::string licence() {
 }  // namespace
 
 std::vector<std::string> report_metrics() {
-  std::vector<std::string> metrics = {"net_ns",    "net_lo_ns", "net_hi_ns", "floor_ns",
-                                      "real_time", "p50_ns",    "p99_ns"};
+  std::vector<std::string> metrics = {"net_ns", "net_lo_ns", "net_hi_ns", "floor_ns", "real_time"};
+  metrics.insert(metrics.end(), kLatencyMetrics.begin(), kLatencyMetrics.end());
   metrics.insert(metrics.end(), kGradedMetrics.begin(), kGradedMetrics.end());
   return metrics;
 }
@@ -91,6 +91,7 @@ std::string report_page(const ReportContent& content) {
       {"Results", results_section(content)},
       {"Ladders", ladders_section(content)},
       {"Latency", latency_section(content, data)},
+      {"Trials", trials_section(content)},
       {"History", history_section(content, data)},
       {"Skips and failures", absences_section(content)},
       {"Identity", identity_section(content)}};

@@ -11,7 +11,6 @@
 #include "ci/judge/report_page.h"
 #include "ci/judge/shown_text.h"
 #include "ci/judge/svg_plot.h"
-#include "harness/histogram.h"
 
 namespace bpfmark {
 namespace {
@@ -19,26 +18,7 @@ namespace {
 using nlohmann::ordered_json;
 
 // More would make the page heavy, and nobody looks at them; a line says what was left out.
-constexpr std::size_t kMostLadders = 40, kMostRungs = 30, kMostForestRows = 60, kMostSeries = 100,
-                      kMostLatencies = 100;
-
-std::string left_out(std::size_t all, std::size_t shown, const char* what) {
-  if (all <= shown) return {};
-  return fmt::format("<p class=\"muted\">{} more {} are not drawn.</p>\n", all - shown, what);
-}
-
-std::string figure(const std::string& title, const std::string& svg, const std::string& caption,
-                   const std::string& plot_name) {
-  std::string html = fmt::format("<figure><h3>{}</h3>\n{}", escape_html(title), svg);
-  html += fmt::format("<figcaption>{}", escape_html(caption));
-  if (!plot_name.empty()) {
-    html += fmt::format(
-        " <button type=\"button\" class=\"plotted\" data-plot=\"{}\" "
-        "aria-pressed=\"false\">Interactive plot</button>",
-        plot_name);
-  }
-  return html + "</figcaption></figure>\n";
-}
+constexpr std::size_t kMostLadders = 40, kMostRungs = 30, kMostForestRows = 60, kMostSeries = 100;
 
 std::string ladder_figure(const Ladder& ladder, const std::vector<ShownCase>& cases) {
   DotPlot plot{.title = fmt::format("{}: net cost by {}", ladder.name, ladder.key),
@@ -59,49 +39,6 @@ std::string ladder_figure(const Ladder& ladder, const std::vector<ShownCase>& ca
                 fmt::format("by {}; whiskers are 95 % intervals{}", ladder.key,
                             ladder.rungs.size() > kMostRungs ? "; cut off" : ""),
                 "");
-}
-
-// Only quantiles with enough samples above them, at the upper end of each bucket.
-QuantileLine quantile_line(const Distribution& distribution) {
-  QuantileLine line{.label = distribution.name};
-  double all = 0, below = 0;
-  for (const auto& bucket : distribution.buckets) all += bucket.count;
-  line.label += fmt::format(" (n {:g})", all);
-  for (const auto& bucket : distribution.buckets) {
-    const double above = all - below - bucket.count;
-    // The samples of a bucket lie somewhere in it, so it is a step at its middle.
-    line.points.push_back({below / all, std::midpoint(bucket.lower_ns, bucket.upper_ns)});
-    if (above < static_cast<double>(Histogram::kMinSamplesAbove)) {
-      const double last = 1 - static_cast<double>(Histogram::kMinSamplesAbove) / all;
-      if (last > below / all) line.points.push_back({last, line.points.back().ns});
-      break;
-    }
-    below += bucket.count;
-  }
-  return line;
-}
-
-ordered_json quantile_data(const std::vector<QuantileLine>& lines) {
-  std::vector<double> nines;
-  for (const QuantileLine& line : lines) {
-    for (const QuantilePoint& point : line.points) nines.push_back(-std::log10(1 - point.q));
-  }
-  std::ranges::sort(nines);
-  nines.erase(std::ranges::unique(nines).begin(), nines.end());
-  ordered_json labels = ordered_json::array(), data = ordered_json::array({nines});
-  double lo = 1e300, hi = 0;
-  for (const QuantileLine& line : lines) {
-    ordered_json column(nines.size(), nullptr);
-    for (const QuantilePoint& point : line.points) {
-      const auto place = std::ranges::lower_bound(nines, -std::log10(1 - point.q)) - nines.begin();
-      column[static_cast<std::size_t>(place)] = point.ns;
-      lo = std::min(lo, point.ns);
-      hi = std::max(hi, point.ns);
-    }
-    data.push_back(std::move(column));
-    labels.push_back(line.label);
-  }
-  return {{"labels", labels}, {"log", lo > 0 && hi / lo > 20}, {"data", data}};
 }
 
 std::string series_figure(const History& history, const TrackedSeries& tracked, PlotData& data) {
@@ -162,6 +99,24 @@ std::string series_figure(const History& history, const TrackedSeries& tracked, 
 
 }  // namespace
 
+std::string left_out(std::size_t all, std::size_t shown, const char* what) {
+  if (all <= shown) return {};
+  return fmt::format("<p class=\"muted\">{} more {} are not drawn.</p>\n", all - shown, what);
+}
+
+std::string figure(const std::string& title, const std::string& svg, const std::string& caption,
+                   const std::string& plot_name) {
+  std::string html = fmt::format("<figure><h3>{}</h3>\n{}", escape_html(title), svg);
+  html += fmt::format("<figcaption>{}", escape_html(caption));
+  if (!plot_name.empty()) {
+    html += fmt::format(
+        " <button type=\"button\" class=\"plotted\" data-plot=\"{}\" "
+        "aria-pressed=\"false\">Interactive plot</button>",
+        plot_name);
+  }
+  return html + "</figcaption></figure>\n";
+}
+
 std::string ladders_section(const ReportContent& content) {
   std::vector<std::string> names;
   std::vector<ShownCase> cases;
@@ -182,27 +137,6 @@ std::string ladders_section(const ReportContent& content) {
   return "<section><h2 id=\"ladders\">Ladders</h2>\n<p>Cases that differ in one key of their name "
          "alone.</p>\n" +
          figures + left_out(ladders.size(), kMostLadders, "ladders") + "</section>\n";
-}
-
-std::string latency_section(const ReportContent& content, PlotData& data) {
-  std::string figures;
-  std::size_t drawn = 0, all = 0;
-  for (const BenchmarkSamples& benchmark : content.result.benchmarks) {
-    std::vector<QuantileLine> lines;
-    for (const Distribution& distribution : benchmark.details.distributions) {
-      QuantileLine line = quantile_line(distribution);
-      if (!line.points.empty()) lines.push_back(std::move(line));
-    }
-    if (lines.empty() || ++all > kMostLatencies) continue;
-    const std::string name = fmt::format("latency-{}", ++drawn);
-    data.plots[name] = quantile_data(lines);
-    figures +=
-        figure(benchmark.name, quantile_svg(benchmark.name + ": latency by quantile", lines),
-               "a quantile needs 10 samples above it; to the right of that the curve ends", name);
-  }
-  if (figures.empty()) return {};
-  return "<section><h2 id=\"latency\">Latency</h2>\n" + figures +
-         left_out(all, kMostLatencies, "distributions") + "</section>\n";
 }
 
 std::string comparison_section(const ReportContent& content) {

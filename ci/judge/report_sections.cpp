@@ -9,6 +9,7 @@
 #include "ci/judge/environment_grade.h"
 #include "ci/judge/html.h"
 #include "ci/judge/report_page.h"
+#include "ci/judge/report_table.h"
 #include "ci/judge/shown_text.h"
 
 namespace bpfmark {
@@ -29,13 +30,6 @@ std::string fact(const char* name, const std::string& value) {
   return fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_html(value));
 }
 
-// A cell that sorts by its number; without one it says so.
-std::string number_cell(const std::optional<double>& value, const char* css = "") {
-  if (!value) return "<td class=\"num muted\">&ndash;</td>";
-  return fmt::format("<td class=\"num {}\" data-v=\"{}\">{}</td>", css, *value,
-                     shown_number(*value));
-}
-
 std::vector<std::string> arguments_of(const Identity& identity) {
   std::vector<std::string> arguments;
   for (;;) {
@@ -43,14 +37,6 @@ std::vector<std::string> arguments_of(const Identity& identity) {
     if (found == identity.end()) return arguments;
     arguments.push_back(found->second);
   }
-}
-
-std::string filter_tools(const std::string& table, std::size_t rows) {
-  return fmt::format(
-      "<div class=\"tools scripted\"><label>Filter <input type=\"search\" data-table=\"{}\" "
-      "placeholder=\"words that occur in the row\"></label> <span class=\"muted\" id=\"{}-count\" "
-      "role=\"status\">{} rows</span></div>\n",
-      table, table, rows);
 }
 
 const char* tone_of(Change change) {
@@ -70,33 +56,78 @@ const char* tone_of(Change change) {
 std::string skipped_table(const ResultSet& result) {
   if (result.skip_list.empty()) return {};
   std::string html =
-      "<h3>Skips</h3>\n" + filter_tools("skips-table", result.skip_list.size()) +
-      "<div class=\"scroll\"><table class=\"sortable\" id=\"skips-table\"><caption>Cases that "
-      "cannot "
-      "run here: no number, and no failure</caption><thead><tr><th scope=\"col\">case</th><th "
-      "scope=\"col\">lacks</th><th scope=\"col\">cause</th><th "
-      "scope=\"col\">remedy</th></tr></thead>"
-      "<tbody>\n";
+      "<h3>Skips</h3>\n" + open_table("skips-table", result.skip_list.size(),
+                                      "Cases that cannot run here: no number, and no failure",
+                                      {{"case"}, {"lacks"}, {"cause"}, {"remedy"}});
   for (const Absence& skip : result.skip_list) {
-    html += fmt::format("<tr><td class=\"name\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-                        escape_html(skip.name), escape_html(skip.capability),
-                        escape_html(skip.reason), escape_html(skip.remedy));
+    html += "<tr>" + name_cell(skip.name) + text_cell(skip.capability) + text_cell(skip.reason) +
+            text_cell(skip.remedy) + "</tr>\n";
   }
-  return html + "</tbody></table></div>\n";
+  return html.append(kCloseTable);
 }
 
 std::string failed_table(const ResultSet& result) {
   if (result.failures.empty()) return {};
-  std::string html =
-      "<h3 class=\"worse\">Failures</h3>\n<div class=\"scroll\"><table class=\"sortable\" "
-      "id=\"failures-table\"><caption>Cases that gave a wrong answer or "
-      "broke</caption><thead><tr><th "
-      "scope=\"col\">case</th><th scope=\"col\">message</th></tr></thead><tbody>\n";
+  std::string html = "<h3 class=\"worse\">Failures</h3>\n" +
+                     open_table("failures-table", result.failures.size(),
+                                "Cases that gave a wrong answer or broke", {{"case"}, {"message"}});
   for (const auto& [name, message] : result.failures) {
-    html += fmt::format("<tr><td class=\"name\">{}</td><td class=\"worse\">{}</td></tr>\n",
-                        escape_html(name), escape_html(message));
+    html += "<tr>" + name_cell(name) + text_cell(message, "worse") + "</tr>\n";
   }
-  return html + "</tbody></table></div>\n";
+  return html.append(kCloseTable);
+}
+
+// "steal: 0.0200 of the CPU's time"
+std::string finding_text(const EnvironmentFinding& finding) {
+  return fmt::format("{}: {}{}{}", finding.subject, finding.value.empty() ? "none" : finding.value,
+                     finding.unit.empty() ? "" : " ", finding.unit);
+}
+
+std::string finding_item(const EnvironmentFinding& finding) {
+  const char* const css = finding.weight >= Weight::kMajor   ? "worse"
+                          : finding.weight == Weight::kMinor ? "warn"
+                                                             : "muted";
+  std::string html =
+      fmt::format("<li><span class=\"{}\">{}", css, escape_html(finding_text(finding)));
+  if (!finding.why.empty()) html += fmt::format(" ({})", escape_html(finding.why));
+  html += "</span>";
+  if (!finding.remedy.empty()) {
+    html += fmt::format(" <span class=\"muted\">&rarr; {}</span>", escape_html(finding.remedy));
+  }
+  return html + "</li>\n";
+}
+
+// One line for all findings of a weight that need no more.
+std::string finding_line(const char* title, const EnvironmentGrade& grade, Weight weight) {
+  std::string list;
+  for (const EnvironmentFinding& finding : grade.findings) {
+    if (finding.weight != weight) continue;
+    list += (list.empty() ? "" : ", ") +
+            (weight == Weight::kUnseen ? finding.subject : finding_text(finding));
+  }
+  if (list.empty()) return {};
+  return fmt::format("<p class=\"muted\">{}: {}.</p>\n", title, escape_html(list));
+}
+
+// By program, for one that sits on a hook is there for every case that measures it.
+std::string foreign_table(const ResultSet& result) {
+  const std::vector<ForeignOnHooks> programs = foreign_programs(result);
+  if (programs.empty()) return {};
+  std::string html =
+      "<h3>Programs of others</h3>\n" +
+      open_table(
+          "foreign-table", programs.size(),
+          "BPF programs of others on the hooks that were measured: they are part of raw and "
+          "floor there",
+          {{"program"}, {"type"}, {"tag"}, {"attached to"}, {"cases", true}, {"first case"}});
+  for (const ForeignOnHooks& one : programs) {
+    const std::string name = one.program->text("name");
+    html += "<tr>" + name_cell(name.empty() ? "-" : name) + text_cell(one.program->text("type")) +
+            text_cell(one.program->text("tag")) + text_cell(one.program->text("attach")) +
+            number_cell(static_cast<double>(one.cases), fmt::format("{}", one.cases), "") +
+            name_cell(*one.first_case) + "</tr>\n";
+  }
+  return html.append(kCloseTable);
 }
 
 }  // namespace
@@ -115,11 +146,10 @@ ShownCase shown_case(const BenchmarkSamples& benchmark, std::size_t files) {
   shown.net_ns = median(samples("net_ns"));
   shown.raw_ns = median(samples("real_time"));
   shown.floor_ns = median(samples("floor_ns"));
-  shown.p50_ns = median(samples("p50_ns"));
-  shown.p99_ns = median(samples("p99_ns"));
   shown.launches = std::max(samples("net_ns").size(), samples("real_time").size());
   shown.loads = benchmark.details.loads;
   shown.verdict = benchmark.details.verdict;
+  shown.foreign_programs = benchmark.details.foreign_programs.size();
   if (files > 1) {
     shown.interval = order_statistic_interval_median(samples("net_ns"));
   } else if (const auto lo = median(samples("net_lo_ns")), hi = median(samples("net_hi_ns"));
@@ -173,73 +203,65 @@ std::string summary_section(const ReportContent& content) {
 }
 
 std::string environment_section(const ReportContent& content) {
-  using Weight = EnvironmentFinding::Weight;
-  const EnvironmentGrade grade = grade_environment(content.result);
-  const char* const tone = grade.grade <= 'B' ? "better" : grade.grade == 'C' ? "warn" : "worse";
+  EnvironmentGrade grade = grade_environment(content.result);
+  std::ranges::stable_sort(grade.findings, std::ranges::greater(), &EnvironmentFinding::weight);
+  const char* const tone = grade.letter <= 'B' ? "better" : grade.letter == 'C' ? "warn" : "worse";
   std::string html = fmt::format(
       "<section><h2 id=\"environment\">Environment</h2>\n<div class=\"grade\"><div class=\"letter "
       "{}\" "
-      "aria-label=\"grade {}\">{}</div><div><ul>\n",
-      tone, grade.grade, grade.grade);
+      "aria-label=\"grade {}\">{}</div><div>",
+      tone, grade.letter, grade.letter);
+  std::string items;
   for (const EnvironmentFinding& finding : grade.findings) {
-    const char* const css = finding.weight >= Weight::kMajor   ? "worse"
-                            : finding.weight == Weight::kMinor ? "warn"
-                                                               : "muted";
-    html += fmt::format("<li><span class=\"{}\">{}</span>", css, escape_html(finding.what));
-    if (!finding.remedy.empty()) {
-      html += fmt::format(" <span class=\"muted\">&rarr; {}</span>", escape_html(finding.remedy));
-    }
-    html += "</li>\n";
+    if (finding.weight >= Weight::kNote) items += finding_item(finding);
   }
-  if (grade.findings.empty()) html += "<li>nothing speaks against it</li>\n";
+  html +=
+      items.empty() ? "<p>nothing speaks against it</p>\n" : fmt::format("<ul>\n{}</ul>\n", items);
+  html += finding_line("As it should be", grade, Weight::kGood) +
+          finding_line("Not told by a result", grade, Weight::kUnseen);
   return html +
-         "</ul><p class=\"muted\">A: nothing speaks against the numbers. B: one or two minor "
+         "<p class=\"muted\">A: nothing speaks against the numbers. B: one or two minor "
          "things. "
-         "C: more, or a major one. D: several major ones. F: not for judging.</p></div></div>"
-         "</section>\n";
+         "C: more, or a major one. D: several major ones. F: not for judging.</p></div></div>\n" +
+         foreign_table(content.result) + "</section>\n";
 }
 
 std::string results_section(const ReportContent& content) {
   const ResultSet& result = content.result;
-  std::vector<ShownCase> cases;
-  bool latency = false;
-  for (const BenchmarkSamples& benchmark : result.benchmarks) {
-    cases.push_back(shown_case(benchmark, result.files.size()));
-    latency |= cases.back().p50_ns.has_value();
-  }
-  const char* const quantiles =
-      latency ? "<th scope=\"col\" class=\"num\">p50</th><th scope=\"col\" class=\"num\">p99</th>"
-              : "";
   std::string html =
-      "<section><h2 id=\"results\">Results</h2>\n" + filter_tools("results-table", cases.size()) +
-      "<div class=\"scroll\"><table class=\"sortable\" id=\"results-table\"><caption>Nanoseconds "
-      "per "
-      "operation. net: raw less floor, the paired difference, with its 95 % interval. n: loads, "
-      "each "
-      "laid out in memory anew; or launches, where there are several.</caption><thead><tr><th "
-      "scope=\"col\">case</th><th scope=\"col\" "
-      "class=\"num\">net</th><th scope=\"col\" class=\"num\">from</th><th scope=\"col\" "
-      "class=\"num\">to</th><th scope=\"col\" class=\"num\">raw</th><th scope=\"col\" "
-      "class=\"num\">floor</th>" +
-      std::string(quantiles) +
-      "<th scope=\"col\" class=\"num\">n</th><th scope=\"col\">verdict</th></tr></thead><tbody>\n";
-  for (const ShownCase& shown : cases) {
+      "<section><h2 id=\"results\">Results</h2>\n" +
+      open_table("results-table", result.benchmarks.size(),
+                 "Nanoseconds per operation. net: raw less floor, the paired difference, with its "
+                 "95 % interval. n: loads, each laid out in memory anew; or launches, where there "
+                 "are several.",
+                 {{"case"},
+                  {"net", true},
+                  {"from", true},
+                  {"to", true},
+                  {"raw", true},
+                  {"floor", true},
+                  {"n", true},
+                  {"verdict"}});
+  for (const BenchmarkSamples& benchmark : result.benchmarks) {
+    const ShownCase shown = shown_case(benchmark, result.files.size());
     const char* const css = shown.resolved() ? "" : "weak";
     std::optional<double> lo, hi;
     if (shown.interval) {
       lo = shown.interval->lo;
       hi = shown.interval->hi;
     }
-    html += fmt::format("<tr><td class=\"name\">{}</td>", escape_html(shown.name)) +
-            number_cell(shown.net_ns, css) + number_cell(lo, css) + number_cell(hi, css) +
-            number_cell(shown.raw_ns) + number_cell(shown.floor_ns);
-    if (latency) html += number_cell(shown.p50_ns) + number_cell(shown.p99_ns);
-    html += fmt::format(
-        "<td class=\"num\" data-v=\"{}\">{}</td><td class=\"verdict {}\">{}</td></tr>\n",
-        shown.launches > 1 ? shown.launches : shown.loads, shown.n(), css,
-        escape_html(shown.verdict));
+    std::string verdict = shown.verdict;
+    if (shown.foreign_programs > 0) {
+      verdict += fmt::format("{}programs of others: {}", verdict.empty() ? "" : "; ",
+                             shown.foreign_programs);
+    }
+    html += "<tr>" + name_cell(shown.name) + number_cell(shown.net_ns, css) + number_cell(lo, css) +
+            number_cell(hi, css) + number_cell(shown.raw_ns) + number_cell(shown.floor_ns) +
+            number_cell(static_cast<double>(shown.launches > 1 ? shown.launches : shown.loads),
+                        shown.n(), "") +
+            text_cell(verdict, shown.resolved() ? "verdict" : "verdict weak") + "</tr>\n";
   }
-  return html + "</tbody></table></div></section>\n";
+  return html.append(kCloseTable) + "</section>\n";
 }
 
 std::string absences_section(const ReportContent& content) {
@@ -262,39 +284,39 @@ std::string identity_section(const ReportContent& content) {
 }
 
 std::string comparison_table(const Comparison& comparison) {
-  std::string html =
-      filter_tools("comparison-table", comparison.rows.size()) +
-      "<div class=\"scroll\"><table class=\"sortable\" id=\"comparison-table\"><caption>Medians "
-      "over "
-      "launches; new over old with its 95 % interval, or new minus old where a value is not above "
-      "0; "
-      "p of the Mann-Whitney test with Holm's correction</caption><thead><tr><th "
-      "scope=\"col\">case</th><th scope=\"col\" class=\"num\">old</th><th scope=\"col\" "
-      "class=\"num\">new</th><th scope=\"col\" class=\"num\">new/old</th><th scope=\"col\" "
-      "class=\"num\">from</th><th scope=\"col\" class=\"num\">to</th><th scope=\"col\" "
-      "class=\"num\">n</th><th scope=\"col\" class=\"num\">p</th><th "
-      "scope=\"col\">verdict</th></tr>"
-      "</thead><tbody>\n";
+  std::string html = open_table(
+      "comparison-table", comparison.rows.size(),
+      "Medians over launches; new over old with its 95 % interval, or new minus old where a value "
+      "is not above 0; p of the Mann-Whitney test with Holm's correction",
+      {{"case"},
+       {"old", true},
+       {"new", true},
+       {"new/old", true},
+       {"from", true},
+       {"to", true},
+       {"n", true},
+       {"p", true},
+       {"verdict"}});
   for (const Row& row : comparison.rows) {
     std::optional<double> lo, hi;
     if (row.interval) {
       lo = row.interval->lo;
       hi = row.interval->hi;
     }
-    const std::string p = row.p_holm ? fmt::format("{:.2g}", *row.p_holm) : "–";
     const std::string reason = row.reason.empty() ? ""
                                                   : fmt::format(" <span class=\"muted\">{}</span>",
                                                                 escape_html(row.reason));
-    html += fmt::format("<tr><td class=\"name\">{}</td>", escape_html(shown_name(row))) +
-            number_cell(row.old_median) + number_cell(row.new_median) + number_cell(row.estimate) +
-            number_cell(lo) + number_cell(hi) +
-            fmt::format(
-                "<td class=\"num\" data-v=\"{}\">{}/{}</td><td class=\"num\" data-v=\"{}\">{}"
-                "</td><td><span class=\"{}\">{}</span>{}</td></tr>\n",
-                std::min(row.old_n, row.new_n), row.old_n, row.new_n, row.p_holm.value_or(2), p,
-                tone_of(row.change), shown_change(row), reason);
+    html += "<tr>" + name_cell(shown_name(row)) + number_cell(row.old_median) +
+            number_cell(row.new_median) + number_cell(row.estimate) + number_cell(lo) +
+            number_cell(hi) +
+            number_cell(static_cast<double>(std::min(row.old_n, row.new_n)),
+                        fmt::format("{}/{}", row.old_n, row.new_n), "") +
+            number_cell(row.p_holm.value_or(2),
+                        row.p_holm ? fmt::format("{:.2g}", *row.p_holm) : "–", "") +
+            fmt::format("<td><span class=\"{}\">{}</span>{}</td></tr>\n", tone_of(row.change),
+                        shown_change(row), reason);
   }
-  html += "</tbody></table></div>\n";
+  html += kCloseTable;
   if (comparison.missing.empty()) return html;
   html += "<h3>Missing on one side</h3><ul class=\"plain\">\n";
   for (const MissingRow& missing : comparison.missing) {

@@ -27,6 +27,11 @@ constexpr std::array<std::string_view, 6> kBookkeeping = {
     "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads",
     "iterations"};
 
+void add_field_of_record(DetailRecord& record, const std::string& key, const Scalar& value) {
+  if (value.kind == Scalar::Kind::kNumber) record.figures[key] = value.number;
+  if (value.kind == Scalar::Kind::kString) record.texts[key] = value.text;
+}
+
 }  // namespace
 
 std::string ResultHandler::place() const {
@@ -102,7 +107,7 @@ bool ResultHandler::begin_detail() {
   if (depth_ == 4 && levels_[3].is_array) {
     if (list == "loads") ++entry_.details.loads;
     if (list == "histograms") entry_.details.distributions.emplace_back();
-    if (list == "trials") entry_.details.trials.emplace_back();
+    if (auto* const records = records_of(list)) records->emplace_back();
   }
   if (depth_ == 6 && is_in_histogram() && levels_[4].key() == "buckets") {
     entry_.details.distributions.back().buckets.emplace_back();
@@ -129,12 +134,13 @@ bool ResultHandler::add_detail(const Scalar& value) {
          refuse("not a bucket, or not in ascending order");
 }
 
-void ResultHandler::add_trial_field(const Scalar& value) {
-  TrialStatistics& trial = entry_.details.trials.back();
-  const std::string& key = levels_[4].key();
-  if (value.kind == Scalar::Kind::kNumber) trial.figures[key] = value.number;
-  if (value.kind == Scalar::Kind::kString && key == "clock") trial.clock = value.text;
-  if (value.kind == Scalar::Kind::kString && key == "filter") trial.filter = value.text;
+// Where the elements of a list of the entry are kept, or nullptr.
+std::vector<DetailRecord>* ResultHandler::records_of(std::string_view list) {
+  CaseDetails& details = entry_.details;
+  if (list == "trials") return &details.trials;
+  if (list == "trial_checks") return &details.trial_checks;
+  if (list == "foreign_programs") return &details.foreign_programs;
+  return nullptr;
 }
 
 bool ResultHandler::enter(Shape shape) {
@@ -151,7 +157,11 @@ bool ResultHandler::scalar(const Scalar& value) {
   if (!begin(Shape::kScalar)) return false;
   if (section_ == Section::kContext && depth_ >= 2) return add_identity(value);
   if (in_list() && depth_ == 3) return add_field(levels_[2].key(), value);
-  if (depth_ == 5 && is_in_element_of("trials")) add_trial_field(value);
+  if (depth_ == 5 && is_in_element()) {
+    if (auto* const records = records_of(levels_[2].key())) {
+      add_field_of_record(records->back(), levels_[4].key(), value);
+    }
+  }
   if (depth_ == 4 && details_ && in_list() && levels_[2].key() == "parts") {
     if (value.kind != Scalar::Kind::kString) return refuse("expected a name");
     entry_.details.parts.emplace_back(value.text);
@@ -222,7 +232,10 @@ void ResultHandler::add_metric(const std::string& key, double value) {
   }
   const bool is_kept =
       rows_ ? std::ranges::find(kBookkeeping, key) == kBookkeeping.end() : is_wanted(key);
-  if (is_kept) entry_.metrics.emplace_back(key, value);
+  if (!is_kept) return;
+  const auto known = std::ranges::find(kept_names_, key);
+  entry_.metrics.push_back({static_cast<std::size_t>(known - kept_names_.begin()), value});
+  if (known == kept_names_.end()) kept_names_.push_back(key);
 }
 
 bool ResultHandler::finish_entry() {
@@ -270,18 +283,34 @@ bool ResultHandler::add_repetition() {
   CaseRepetitions& repetitions = cases_[found->second];
   repetitions.indices.push_back(entry_.repetition_index);
   if (details_) repetitions.details.merge(entry_.details);
-  for (auto& [name, value] : entry_.metrics) {
+  for (auto& [metric, value] : entry_.metrics) {
+    const std::string& name = kept_names_[metric];
     if (name == "real_time" || name == "cpu_time") value *= *scale;
-    repetitions.metrics[name].push_back(value);
   }
+  repetitions.metrics.insert(repetitions.metrics.end(), entry_.metrics.begin(),
+                             entry_.metrics.end());
   if (rows_) {
     launch_.rows.push_back({.name = entry_.name,
                             .repetition = entry_.repetition_index,
                             .iterations = entry_.iterations,
-                            .metrics = {entry_.metrics.begin(), entry_.metrics.end()},
+                            .metrics = medians_of(entry_.metrics),  // of one value each
                             .details = std::move(entry_.details)});
   }
   return true;
+}
+
+std::map<std::string, double, std::less<>> ResultHandler::medians_of(
+    std::vector<MetricValue> values) const {
+  std::ranges::sort(values, {}, &MetricValue::metric);
+  std::map<std::string, double, std::less<>> medians;
+  std::vector<double> of_metric;
+  for (auto next = values.begin(); next != values.end();) {
+    const std::size_t metric = next->metric;
+    of_metric.clear();
+    for (; next != values.end() && next->metric == metric; ++next) of_metric.push_back(next->value);
+    if (const auto value = median(of_metric)) medians.emplace(kept_names_[metric], *value);
+  }
+  return medians;
 }
 
 Result<Launch> ResultHandler::finish() {
@@ -312,9 +341,7 @@ Result<Launch> ResultHandler::finish() {
           fmt::format("benchmarks: '{}' has repetition {} twice", repetitions.name, *twice));
     }
     CaseMedians& medians = launch_.cases.emplace_back(std::move(repetitions.name));
-    for (const auto& [name, values] : repetitions.metrics) {
-      if (const auto value = median(values)) medians.metrics.emplace(name, *value);
-    }
+    medians.metrics = medians_of(std::move(repetitions.metrics));
     medians.details = std::move(repetitions.details);
   }
   return std::move(launch_);

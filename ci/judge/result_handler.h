@@ -39,21 +39,28 @@ struct Scalar {
   }
 };
 
+// A value of the metric whose name has this place in a list.
+struct MetricValue {
+  std::size_t metric;
+  double value;
+};
+
 // Fields of one element of benchmarks[], skips[] or failures[].
 struct Entry {
   std::string name, run_type, time_unit;
   std::string cause, support, remedy, capability, error_message, skip_message;
   bool error_occurred = false, skipped = false;
   double repetition_index = 0, iterations = 0;
-  std::vector<std::pair<std::string, double>> metrics;
+  std::vector<MetricValue> metrics;
   CaseDetails details;
 };
 
-// The repetitions of one case.
+// The repetitions of one case. A launch has thousands of cases with one repetition each, so all
+// values are in one list.
 struct CaseRepetitions {
   std::string name;
   std::vector<double> indices;
-  std::map<std::string, std::vector<double>, std::less<>> metrics;
+  std::vector<MetricValue> metrics;
   CaseDetails details;
 };
 
@@ -123,11 +130,11 @@ class ResultHandler {
   };
 
   // Within benchmarks[].LIST[].
-  bool is_in_element_of(std::string_view list) const {
-    return details_ && section_ == Section::kBenchmarks && depth_ >= 5 &&
-           levels_[2].key() == list && levels_[3].is_array && !levels_[4].is_array;
+  bool is_in_element() const {
+    return details_ && section_ == Section::kBenchmarks && depth_ >= 5 && levels_[3].is_array &&
+           !levels_[4].is_array;
   }
-  bool is_in_histogram() const { return is_in_element_of("histograms"); }
+  bool is_in_histogram() const { return is_in_element() && levels_[2].key() == "histograms"; }
   bool in_list() const { return section_ >= Section::kBenchmarks; }
   bool number(double value) { return scalar({.kind = Scalar::Kind::kNumber, .number = value}); }
   bool scalar(const Scalar& value);
@@ -139,12 +146,13 @@ class ResultHandler {
   void add_metric(const std::string& key, double value);
   bool begin_detail();
   bool add_detail(const Scalar& value);
-  void add_trial_field(const Scalar& value);
+  std::vector<DetailRecord>* records_of(std::string_view list);
   bool is_wanted(const std::string& key) const {
     return std::ranges::find(wanted_, key) != wanted_.end();
   }
   bool finish_entry();
   bool add_repetition();
+  std::map<std::string, double, std::less<>> medians_of(std::vector<MetricValue> values) const;
   std::string place() const;
   bool refuse(const std::string& complaint);
   bool refuse_document(const std::string& complaint) {
@@ -161,6 +169,7 @@ class ResultHandler {
   Section section_ = Section::kOther;
   bool has_benchmarks_ = false;
   Entry entry_;
+  std::vector<std::string> kept_names_;  // of what is kept
   std::vector<CaseRepetitions> cases_;
   std::unordered_map<std::string, std::size_t> case_index_;
 };

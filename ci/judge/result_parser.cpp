@@ -30,6 +30,11 @@ void Distribution::merge(const Distribution& other) {
   }
 }
 
+std::string DetailRecord::text(std::string_view field) const {
+  const auto found = texts.find(field);
+  return found == texts.end() ? std::string() : found->second;
+}
+
 void CaseDetails::merge(const CaseDetails& other) {
   loads += other.loads;
   if (verdict.empty() || verdict == "resolved") verdict = other.verdict;
@@ -42,6 +47,14 @@ void CaseDetails::merge(const CaseDetails& other) {
     }
   }
   trials.insert(trials.end(), other.trials.begin(), other.trials.end());
+  trial_checks.insert(trial_checks.end(), other.trial_checks.begin(), other.trial_checks.end());
+  for (const DetailRecord& program : other.foreign_programs) {
+    // Its id is another one in every boot.
+    if (std::ranges::find(foreign_programs, program.texts, &DetailRecord::texts) ==
+        foreign_programs.end()) {
+      foreign_programs.push_back(program);
+    }
+  }
   if (parts.empty()) parts = other.parts;
 }
 

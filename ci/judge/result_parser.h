@@ -5,6 +5,7 @@
 #include <istream>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/result.h"
@@ -38,10 +39,15 @@ struct Distribution {
   void merge(const Distribution& other);
 };
 
-// An element of "trials": the statistics of one trial, by the name of the field.
-struct TrialStatistics {
-  std::string clock, filter;
+// An element of "trials", "trial_checks" or "foreign_programs": its scalars by the name of the
+// field.
+struct DetailRecord {
+  using Texts = std::map<std::string, std::string, std::less<>>;
+  Texts texts;                                         // "clock", "filter" ...
   std::map<std::string, double, std::less<>> figures;  // "trial", "avg_ns", "count" ...
+
+  // "" where there is no such text.
+  std::string text(std::string_view field) const;
 };
 
 // What else is to be told about a case; read on demand.
@@ -49,9 +55,12 @@ struct CaseDetails {
   std::string verdict;    // where repetitions differ, one that is not "resolved"
   std::size_t loads = 0;  // behind its interval, over all repetitions
   std::vector<Distribution> distributions;
-  std::vector<TrialStatistics> trials;  // in the order of the file
-  std::vector<std::string> parts;       // of a composite: the cases that measure its operations
+  std::vector<DetailRecord> trials;  // in the order of the file
+  std::vector<DetailRecord> trial_checks;
+  std::vector<DetailRecord> foreign_programs;  // each once, whatever its id
+  std::vector<std::string> parts;  // of a composite: the cases that measure its operations
 
+  // Adds what another repetition or launch says.
   void merge(const CaseDetails& other);
 };
 

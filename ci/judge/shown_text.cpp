@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace bpfmark {
@@ -11,6 +12,11 @@ std::string shown_number(double value) {
   const double size = std::fabs(value);
   const int decimals = size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
   return size < 1e7 ? fmt::format("{:.{}f}", value, decimals) : fmt::format("{:.2e}", value);
+}
+
+std::string complaint_line(std::string_view command, std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  return fmt::format("bench {}: {}\n", command, text);
 }
 
 std::string markdown_text(std::string_view text) {

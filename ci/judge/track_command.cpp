@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ci/judge/compare_command.h"
+#include "ci/judge/shown_text.h"
 
 namespace bpfmark {
 namespace {
@@ -32,7 +33,7 @@ Exit status: 0 nothing got slower; 1 a regression among the newest runs (check);
 or a history that cannot be written.)";
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench track: {}\n", text);
+  err << complaint_line("track", text);
   return kExitUsage;
 }
 

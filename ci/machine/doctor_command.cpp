@@ -27,11 +27,11 @@ Examples:
 
 Exit status: 0 whatever the grade; 2 wrong usage.)";
 
-MachineFacts facts_of(int cpu, double seconds) {
+Identity facts_of(int cpu, double seconds) {
   const auto before = EnvironmentCounters::read("", cpu);
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   const auto after = EnvironmentCounters::read("", cpu);
-  MachineFacts facts = live_environment("", cpu, before, after, seconds);
+  Identity facts = live_environment("", cpu, before, after, seconds);
   const nlohmann::ordered_json identity = machine_identity(cpu);
   if (identity["cpu"].contains("hypervisor")) {
     facts["cpu.hypervisor"] = identity["cpu"]["hypervisor"].get<std::string>();
@@ -41,30 +41,32 @@ MachineFacts facts_of(int cpu, double seconds) {
 
 }  // namespace
 
-std::string doctor_table(const MachineGrade& grade, int cpu) {
+std::string doctor_table(const EnvironmentGrade& grade, int cpu) {
   std::string text = fmt::format("grade {} for measuring on CPU {}\n", grade.letter, cpu);
-  for (const MachineFinding& finding : grade.findings) {
+  for (const EnvironmentFinding& finding : grade.findings) {
     const bool is_unseen = finding.weight == Weight::kUnseen;
-    text += fmt::format("{:<6} {:<21} {}\n", weight_name(finding.weight), finding.subject,
+    text += fmt::format("{:<6} {:<21} {}{}{}\n", weight_name(finding.weight), finding.subject,
                         is_unseen               ? "cannot be seen from here"
                         : finding.value.empty() ? "none"
-                                                : finding.value);
+                                                : finding.value,
+                        finding.unit.empty() ? "" : " ", finding.unit);
     if (finding.remedy.empty()) continue;
     text += fmt::format("       why: {}\n       do:  {}\n", finding.why, finding.remedy);
   }
   return text;
 }
 
-std::string doctor_json(const MachineGrade& grade, int cpu) {
+std::string doctor_json(const EnvironmentGrade& grade, int cpu) {
   nlohmann::ordered_json document = {{"format", "bpfmark-doctor"},
                                      {"schema_version", 1},
                                      {"cpu", cpu},
                                      {"grade", std::string(1, grade.letter)},
                                      {"findings", nlohmann::ordered_json::array()}};
-  for (const MachineFinding& finding : grade.findings) {
+  for (const EnvironmentFinding& finding : grade.findings) {
     nlohmann::ordered_json entry = {{"subject", finding.subject},
                                     {"weight", weight_name(finding.weight)}};
     if (finding.weight != Weight::kUnseen) entry["value"] = finding.value;
+    if (!finding.unit.empty()) entry["unit"] = finding.unit;
     entry["why"] = finding.why;
     if (!finding.remedy.empty()) entry["remedy"] = finding.remedy;
     document["findings"].push_back(std::move(entry));
@@ -74,7 +76,7 @@ std::string doctor_json(const MachineGrade& grade, int cpu) {
 
 int run_doctor(const DoctorOptions& options, std::ostream& out) {
   const int cpu = options.cpu.value_or(quietest_cpu().cpu);
-  const MachineGrade grade = grade_machine(facts_of(cpu, options.seconds));
+  const EnvironmentGrade grade = grade_facts(facts_of(cpu, options.seconds));
   out << (options.as_json ? doctor_json(grade, cpu) : doctor_table(grade, cpu)) << std::flush;
   return out ? kExitOk : kExitUsage;
 }

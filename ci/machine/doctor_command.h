@@ -7,7 +7,7 @@
 #include <ostream>
 #include <string>
 
-#include "ci/machine/machine_grade.h"
+#include "ci/judge/environment_grade.h"
 #include "harness/commands.h"
 
 namespace bpfmark {
@@ -20,8 +20,8 @@ struct DoctorOptions {
 
 Subcommand add_doctor_command(CLI::App& app);
 
-std::string doctor_table(const MachineGrade& grade, int cpu);
-std::string doctor_json(const MachineGrade& grade, int cpu);
+std::string doctor_table(const EnvironmentGrade& grade, int cpu);
+std::string doctor_json(const EnvironmentGrade& grade, int cpu);
 
 // Changes nothing, needs no privilege. Exit status 0, also for a bad grade; 2 for wrong usage.
 int run_doctor(const DoctorOptions& options, std::ostream& out);

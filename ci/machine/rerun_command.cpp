@@ -30,7 +30,7 @@ Examples:
 Exit status: that of the run; 2 if the file is none, records no arguments, or nothing was started.)";
 
 int complain(std::ostream& err, const std::string& text) {
-  err << fmt::format("bench rerun: {}\n", text);
+  err << complaint_line("rerun", text);
   return kExitUsage;
 }
 

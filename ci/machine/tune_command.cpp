@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 
+#include "ci/judge/shown_text.h"
 #include "ci/machine/tune.h"
 #include "harness/guards.h"
 
@@ -40,7 +41,7 @@ Exit status: 0 all is as it was; 1 something could not be restored or is somebod
 usage, or the record could not be read.)";
 
 int complain(std::ostream& err, const char* command, const std::string& text) {
-  err << fmt::format("bench {}: {}\n", command, text);
+  err << complaint_line(command, text);
   return kExitUsage;
 }
 

@@ -133,43 +133,45 @@ TEST(ExportedCases, OfGoogleBenchmarksOwnErrorsAndSkipsAreNone) {
   }
 }
 
-TEST(ExportGithubAction, HasTheFieldsThatTheActionReads) {
-  const auto text = export_github_action(input_of(hostile_result()));
-  ASSERT_TRUE(text.has_value());
-  for (const auto& entry : nlohmann::json::parse(*text)) {
-    EXPECT_TRUE(entry["name"].is_string());
-    EXPECT_TRUE(entry["unit"].is_string());
-    EXPECT_GT(entry["value"].get<double>(), 0);
-    EXPECT_TRUE(entry["range"].is_string());
-    EXPECT_TRUE(entry["extra"].is_string());
-    EXPECT_EQ(entry.size(), 5u);
-  }
+ordered_json dated(const std::string& date, const std::vector<ordered_json>& entries) {
+  ordered_json result = empty_result();
+  result["context"]["date"] = date;
+  for (const ordered_json& entry : entries) result["benchmarks"].push_back(entry);
+  return result;
 }
 
-TEST(ExportBencher, MetricsHaveAValueAndBoundsAroundIt) {
-  const auto text = export_bencher(input_of(hostile_result()));
-  ASSERT_TRUE(text.has_value());
-  const auto document = nlohmann::json::parse(*text);
-  for (const auto& [name, measures] : document.items()) {
-    for (const auto& [measure, metric] : measures.items()) {
-      EXPECT_TRUE(metric["value"].is_number()) << measure;
-      EXPECT_THAT(measure, Not(HasSubstr("_"))) << "a slug";
-    }
-    const auto& latency = measures["latency"];
-    EXPECT_LT(latency["lower_value"], latency["value"]);
-    EXPECT_LT(latency["value"], latency["upper_value"]);
-  }
+TEST(ExportOtava, RowsAreInTheOrderOfTimeAndWithoutGaps) {
+  ExportInput input = input_of(
+      dated("2026-01-02T00:00:00+00:00", {resolved("a", 5), resolved("b", 6), resolved("c", 7)}));
+  input.launches.push_back(
+      input_of(dated("2026-01-02T00:30:00+01:00", {resolved("c", 8), resolved("a", 9)}))
+          .launches.front());
+  EXPECT_THAT(export_otava(input), IsOkAndHolds("time,commit,\"a\",\"c\"\n"
+                                                "\"2026-01-02T00:30:00+01:00\",\"c0ffee\",9,8\n"
+                                                "\"2026-01-02T00:00:00+00:00\",\"c0ffee\",5,7\n"));
+  input.launches.push_back(
+      input_of(dated("2026-01-03T00:00:00+00:00", {resolved("d", 1)})).launches.front());
+  EXPECT_THAT(export_otava(input),
+              ErrorIs(ErrorKind::kWrongResult,
+                      "run.json: nothing to export: no case is resolved in every result"));
 }
 
-TEST(ExportOtava, GivesEveryResultARowAndLeavesGaps) {
-  ordered_json first = empty_result(), second = empty_result();
-  first["benchmarks"].push_back(resolved("a", 5));
-  second["benchmarks"].push_back(resolved("b", 6));
-  ExportInput input = input_of(first);
-  input.launches.push_back(input_of(second).launches.front());
-  EXPECT_THAT(export_otava(input), IsOkAndHolds("time,commit,\"a\",\"b\"\n"
-                                                "\"2026-01-01T00:00:00+00:00\",\"c0ffee\",5,\n"
-                                                "\"2026-01-01T00:00:00+00:00\",\"c0ffee\",,6\n"));
+TEST(ExportOtava, RefusesAResultWithoutATime) {
+  EXPECT_THAT(export_otava(input_of(dated("yesterday", {resolved("a", 5)}))),
+              ErrorIs(ErrorKind::kWrongResult, "run.json: context.date is no time: 'yesterday'"));
+}
+
+TEST(ExportTrackers, NothingToTellIsAnErrorNotAnEmptyList) {
+  ordered_json unresolved = resolved("a", 5);
+  unresolved["verdict"] = "not resolved";
+  const ExportInput input = input_of(dated("2026-01-02T00:00:00+00:00", {unresolved}));
+  for (const char* const name : {"github-action", "bencher"}) {
+    EXPECT_THAT(format(name).render(input),
+                ErrorIs(ErrorKind::kWrongResult,
+                        "run.json: nothing to export: of 1 cases none is resolved with a net above "
+                        "0"))
+        << name;
+  }
 }
 
 TEST(ExportBenchfmt, TakesTheLabelOfTheFileBeforeAway) {
@@ -322,6 +324,14 @@ TEST_F(ExportCommand, SaysWhatATrackerWasNotTold) {
   EXPECT_EQ(err_.str(), "note: " + path + ": 2 not resolved or disturbed, 3 skipped, 1 failed\n");
   EXPECT_EQ(run({.format = "csv", .inputs = {path}}), 0);
   EXPECT_THAT(err_.str(), IsEmpty());
+}
+
+TEST_F(ExportCommand, SaysWhichCasesAreNotInEveryResult) {
+  const std::string first = file("1.json", dated("2026-01-02T00:00:00+00:00",
+                                                 {resolved("a", 5), resolved("b", 5)})),
+                    second = file("2.json", dated("2026-01-03T00:00:00+00:00", {resolved("a", 5)}));
+  EXPECT_EQ(run({.format = "otava", .inputs = {first, second}}), 0);
+  EXPECT_EQ(err_.str(), "note: left out, for not every result has them: 1, as 'b'\n");
 }
 
 TEST_F(ExportCommand, RefusesBadInputAndWritesNothing) {

@@ -42,6 +42,31 @@ inline nlohmann::ordered_json hostile_result(double factor) {
   }
   result["benchmarks"][0]["histograms"] = {
       {{"name", kHostile}, {"buckets", {{1000, 1100, 900}, {1100, 1300, 90}, {1300, 9000, 30}}}}};
+  nlohmann::ordered_json& first = result["benchmarks"][0];
+  for (const auto& [metric, value] : Metrics{{"samples", 1020},
+                                             {"p50_ns", 1050},
+                                             {"p90_ns", 1200},
+                                             {"p99_ns", 8990},
+                                             {"max_ns", 9000},
+                                             {"lost", 3}}) {
+    first[metric] = value;
+  }
+  for (const char* const filter : {"raw", "iqr"}) {
+    for (const int trial : {1, 2}) {
+      first["trials"].push_back({{"trial", trial},
+                                 {"clock", kHostile},
+                                 {"filter", filter},
+                                 {"avg_ns", 1000 + 100 * trial},
+                                 {"count", 510}});
+    }
+  }
+  first["trial_checks"] = {{{"check", "iqr_kept"},
+                            {"clock", kHostile},
+                            {"value_pct", 70},
+                            {"limit_pct", 80},
+                            {"verdict", "failed"}}};
+  first["foreign_programs"] = {
+      {{"id", 7}, {"type", "xdp"}, {"name", kHostile}, {"tag", "c0ffee"}, {"attach", kHostile}}};
   result["benchmarks"].push_back(
       entry_of(std::string("evil/name:") + kHostile, {{"net_ns", 9}, {"net_lo_ns", 8}}));
   result["skips"].push_back({{"name", "hook_entry/type:fentry"},

@@ -365,13 +365,48 @@ TEST(ResultParser, KeepsEveryRepetitionAsARowOnDemand) {
   EXPECT_EQ(row.metrics.at("net_ns"), 5);
   EXPECT_FALSE(row.metrics.contains("repetition_index"));
   ASSERT_EQ(row.details.trials.size(), 1u);
-  EXPECT_EQ(row.details.trials[0].clock, "caller");
-  EXPECT_EQ(row.details.trials[0].filter, "iqr");
+  EXPECT_EQ(row.details.trials[0].text("clock"), "caller");
+  EXPECT_EQ(row.details.trials[0].text("filter"), "iqr");
+  EXPECT_EQ(row.details.trials[0].text("avg_ns"), "");
   EXPECT_EQ(row.details.trials[0].figures.at("avg_ns"), 7);
   EXPECT_EQ(row.details.distributions.at(0).buckets.size(), 2u);
   EXPECT_EQ(launch->rows[1].repetition, 1);
   EXPECT_EQ(launch->rows[1].metrics.at("p99_ns"), 9);
   EXPECT_FALSE(launch->rows[1].metrics.contains("net_ns"));
+}
+
+TEST(ResultParser, KeepsChecksOfTrialsAndForeignProgramsOnce) {
+  nlohmann::ordered_json result = empty_result();
+  for (const int repetition : {0, 1}) {
+    auto entry = entry_of("a", {{"net_ns", 5}}, repetition);
+    entry["trial_checks"] = {{{"check", "iqr_kept"}, {"value_pct", 70}, {"verdict", "failed"}}};
+    entry["foreign_programs"] = {{{"id", 7 + repetition}, {"type", "xdp"}, {"name", "theirs"}}};
+    result["benchmarks"].push_back(std::move(entry));
+  }
+  std::istringstream in(result.dump());
+  const auto launch = parse_launch(in, "run.json", {"net_ns"}, true);
+  ASSERT_TRUE(launch) << launch.error().what;
+  const CaseDetails& details = launch->cases.at(0).details;
+  ASSERT_EQ(details.trial_checks.size(), 2u);
+  EXPECT_EQ(details.trial_checks[0].text("verdict"), "failed");
+  EXPECT_EQ(details.trial_checks[0].figures.at("value_pct"), 70);
+  ASSERT_EQ(details.foreign_programs.size(), 1u) << "the same program under another id";
+  EXPECT_EQ(details.foreign_programs[0].text("name"), "theirs");
+}
+
+TEST(ResultParser, ListsOfSomethingElseAreNoRecords) {
+  nlohmann::ordered_json result = empty_result();
+  auto entry = entry_of("a", {{"net_ns", 5}});
+  entry["trials"] = {1, {2, 3}, "x", nullptr};
+  entry["foreign_programs"] = {{"name", "no list"}};
+  result["benchmarks"].push_back(std::move(entry));
+  std::istringstream in(result.dump());
+  const auto launch = parse_launch(in, "run.json", {"net_ns"}, true);
+  ASSERT_TRUE(launch) << launch.error().what;
+  for (const DetailRecord& record : launch->cases.at(0).details.trials) {
+    EXPECT_TRUE(record.texts.empty() && record.figures.empty());
+  }
+  EXPECT_TRUE(launch->cases.at(0).details.foreign_programs.empty());
 }
 
 TEST(ResultParser, KeepsWhatATypedSkipSays) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "harness/environment.h"
 #include "tests/machine/made_machine.h"
@@ -15,13 +16,14 @@ namespace bpfmark {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const MachineFinding& finding(const MachineGrade& grade, std::string_view subject) {
-  return *std::ranges::find(grade.findings, subject, &MachineFinding::subject);
+const EnvironmentFinding& finding(const EnvironmentGrade& grade, std::string_view subject) {
+  return *std::ranges::find(grade.findings, subject, &EnvironmentFinding::subject);
 }
 
 struct RuleCase {
@@ -35,7 +37,7 @@ class MachineRule : public ::testing::TestWithParam<RuleCase> {};
 
 TEST_P(MachineRule, WeighsTheValue) {
   const RuleCase& c = GetParam();
-  const MachineGrade grade = grade_machine({{c.fact, c.value}});
+  const EnvironmentGrade grade = grade_facts({{c.fact, c.value}});
   EXPECT_EQ(finding(grade, c.subject).weight, c.expected) << c.fact << " " << c.value;
   EXPECT_EQ(finding(grade, c.subject).remedy.empty(), c.expected == Weight::kGood);
 }
@@ -52,6 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
                       RuleCase{"steal", "live.steal", "0.005", Weight::kMinor},
                       RuleCase{"steal", "live.steal", "0.020", Weight::kMajor},
                       RuleCase{"throttling", "live.throttled", "1000", Weight::kMajor},
+                      RuleCase{"disturbed batches", "run.disturbed", "0.0100", Weight::kGood},
+                      RuleCase{"disturbed batches", "run.disturbed", "0.0500", Weight::kMinor},
+                      RuleCase{"disturbed batches", "run.disturbed", "0.2000", Weight::kMajor},
                       RuleCase{"load", "live.load_per_cpu", "0.10", Weight::kGood},
                       RuleCase{"load", "live.load_per_cpu", "0.30", Weight::kMinor},
                       RuleCase{"load", "live.load_per_cpu", "1.00", Weight::kMajor},
@@ -59,20 +64,23 @@ INSTANTIATE_TEST_SUITE_P(
                       RuleCase{"isolation", "cpu.isolated", "", Weight::kNote},
                       RuleCase{"isolation", "cpu.isolated", "1", Weight::kGood},
                       RuleCase{"clock source", "kernel.clock_source", "tsc", Weight::kGood},
+                      RuleCase{"clock source", "kernel.clock_source", "kvm-clock", Weight::kGood},
                       RuleCase{"clock source", "kernel.clock_source", "hpet", Weight::kMajor},
                       RuleCase{"BPF statistics", "kernel.bpf.stats_enabled", "1", Weight::kMajor},
                       RuleCase{"BPF JIT", "kernel.bpf.jit_enable", "0", Weight::kMajor},
+                      RuleCase{"JIT hardening", "kernel.bpf.jit_harden", "1", Weight::kMinor},
+                      RuleCase{"source tree", "run.source_tree", "clean", Weight::kGood},
                       RuleCase{"foreign BPF programs", "live.foreign_programs", "7 x (kprobe)",
                                Weight::kMinor},
                       RuleCase{"virtual machine", "cpu.hypervisor", "KVMKVMKVM", Weight::kMinor}));
 
-TEST(GradeMachine, FollowsFromTheWeights) {
-  MachineFacts facts;
+TEST(GradeFacts, FollowsFromTheWeights) {
+  Identity facts;
   const auto letter_with = [&facts](const char* fact, const char* value) {
     facts[fact] = value;
-    return grade_machine(facts).letter;
+    return grade_facts(facts).letter;
   };
-  EXPECT_EQ(grade_machine({}).letter, 'A') << "what cannot be seen does not count";
+  EXPECT_EQ(grade_facts({}).letter, 'A') << "what cannot be seen does not count";
   EXPECT_EQ(letter_with("cpu.isolated", ""), 'A') << "nor does a note";
   EXPECT_EQ(letter_with("live.turbo", "on"), 'B');
   EXPECT_EQ(letter_with("cpu.governor", "powersave"), 'B');
@@ -81,13 +89,25 @@ TEST(GradeMachine, FollowsFromTheWeights) {
   EXPECT_EQ(letter_with("live.throttled", "1"), 'D');
 }
 
+TEST(GradeFacts, LeaveOutWhatOnlyAResultTells) {
+  const auto subjects = [](const Identity& facts) {
+    std::vector<std::string> list;
+    for (const EnvironmentFinding& one : grade_facts(facts).findings) list.push_back(one.subject);
+    return list;
+  };
+  EXPECT_THAT(subjects({}), Not(Contains("disturbed batches")));
+  EXPECT_THAT(subjects({{"run.disturbed", "0"}}), Contains("disturbed batches"));
+}
+
 TEST(Doctor, SaysWhatCannotBeSeenAndWhatToDo) {
-  const MachineGrade grade = grade_machine({{"live.turbo", "on"}, {"cpu.isolated", ""}});
+  const EnvironmentGrade grade =
+      grade_facts({{"live.turbo", "on"}, {"cpu.isolated", ""}, {"live.load_per_cpu", "0.10"}});
   const std::string table = doctor_table(grade, 3);
   EXPECT_THAT(table, StartsWith("grade B for measuring on CPU 3\n"));
   EXPECT_THAT(table, AllOf(HasSubstr("unseen governor              cannot be seen from here\n"),
                            HasSubstr("minor  turbo                 on\n"), HasSubstr("do:  "),
-                           HasSubstr("note   isolation             none\n")));
+                           HasSubstr("note   isolation             none\n"),
+                           HasSubstr("good   load                  0.10 per CPU\n")));
   const auto document = nlohmann::json::parse(doctor_json(grade, 3));
   EXPECT_EQ(document["grade"], "B");
   EXPECT_EQ(document["findings"][0]["subject"], "governor");

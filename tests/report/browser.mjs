@@ -111,6 +111,9 @@ try {
   await open({ colorScheme: "dark", javaScriptEnabled: false }, async (page) => {
     expect(await page.isVisible("#results-table"), "without scripts there is the table");
     expect(await page.locator("svg.plot").first().isVisible(), "and there are the plots");
+    for (const id of ["latency", "trials", "foreign"]) {
+      expect(await page.isVisible(`#${id}-table`), `the table of ${id} is there`);
+    }
     expect(await page.isVisible("#skips-table") && await page.isVisible("#rerun"), "skips, and the command");
     expect(!await page.isVisible("#theme") && !await page.isVisible("input"), "and nothing that would do nothing");
     expect(distinctRows(await page.screenshot()) > 100, "the screenshot is not blank");

@@ -12,6 +12,8 @@
     theme.setAttribute("aria-pressed", String(root.dataset.theme === "dark"));
   });
 
+  // One for all comparisons: localeCompare() would make another for each.
+  const order = new Intl.Collator("en", { numeric: true });
   // Numbers stand in data-v; a row without one stays at the end, whatever the order.
   const key = (row, column, numeric) => {
     const cell = row.cells[column];
@@ -29,11 +31,13 @@
     const rows = Array.from(table.tBodies[0].rows, (row) => [key(row, column, numeric), row]);
     const sign = down ? -1 : 1;
     rows.sort(([a], [b]) => {
-      if (!numeric) return sign * a.localeCompare(b, "en", { numeric: true });
+      if (!numeric) return sign * order.compare(a, b);
       if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
       return sign * (a - b);
     });
-    table.tBodies[0].append(...rows.map(([, row]) => row));
+    const sorted = document.createDocumentFragment();
+    for (const [, row] of rows) sorted.append(row);
+    table.tBodies[0].append(sorted);
   };
   for (const table of document.querySelectorAll("table.sortable")) {
     for (const header of table.tHead.rows[0].cells) {
@@ -50,15 +54,17 @@
   for (const input of document.querySelectorAll("input[data-table]")) {
     const table = document.getElementById(input.dataset.table);
     const count = document.getElementById(input.dataset.table + "-count");
+    let texts = null;  // of all rows, from the first key on
     input.addEventListener("input", () => {
+      texts ??= Array.from(table.tBodies[0].rows, (row) => [row, row.textContent.toLowerCase()]);
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
-      for (const row of table.tBodies[0].rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        shown += !row.hidden;
+      for (const [row, text] of texts) {
+        const hidden = !words.every((word) => text.includes(word));
+        if (row.hidden !== hidden) row.hidden = hidden;
+        shown += !hidden;
       }
-      count.textContent = `${shown} of ${table.tBodies[0].rows.length} rows`;
+      count.textContent = `${shown} of ${texts.length} rows`;
     });
   }
 
