@@ -8,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "harness/capability.h"
 #include "tests/support/promised.h"
 
 namespace bpfmark {
@@ -49,21 +50,13 @@ ProcessResult PublicCopy::run(std::vector<std::string> arguments) const {
 }
 
 std::string lack_of_bpf() {
-  const ProcessResult probe = run_bench({"probe", "--json"});
-  for (const auto& capability : parsed(probe.out)) {
-    if (capability.value("name", "") != "test_run_tc") continue;
-    if (capability.value("support", "") == "supported") return "";
-    const Error error = {.kind = ErrorKind::kNotPermitted,
-                         .what = capability.value("cause", ""),
-                         .remedy = capability.value("remedy", ""),
-                         .capability = "test_run_tc"};
-    if (classify_lack(error, required_by_environment()) == Lack::kFail) {
-      ADD_FAILURE() << "promised, and not there";
-    }
-    return error.text();
+  add_kernel_capabilities(Capabilities::instance());
+  const Result<void> met = Capabilities::instance().check({"test_run_tc"});
+  if (met) return "";
+  if (classify_lack(met.error(), required_by_environment()) == Lack::kFail) {
+    ADD_FAILURE() << "promised, and not there";
   }
-  ADD_FAILURE() << "'bench probe --json' does not know test_run_tc:\n" << probe.out << probe.err;
-  return "no probe";
+  return met.error().text();
 }
 
 nlohmann::json parsed(const std::string& text) {
