@@ -8,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "harness/capability.h"
 #include "tests/support/promised.h"
 
 namespace bpfmark {
@@ -49,23 +50,13 @@ ProcessResult PublicCopy::run(std::vector<std::string> arguments) const {
 }
 
 std::string lack_of_bpf() {
-  // A case that needs no more, for to probe everything takes seconds.
-  const ProcessResult run = run_bench(
-      {"--benchmark_dry_run", "--benchmark_format=json", "--benchmark_filter=^clock/read:ktime$"});
-  const nlohmann::json document = parsed(run.out);
-  if (names_of(document["benchmarks"]).size() == 1) return "";
-  for (const auto& skip : document["skips"]) {
-    const Error error = {.kind = ErrorKind::kNotPermitted,
-                         .what = skip.value("cause", ""),
-                         .remedy = skip.value("remedy", ""),
-                         .capability = skip.value("capability", "")};
-    if (classify_lack(error, required_by_environment()) == Lack::kFail) {
-      ADD_FAILURE() << "promised, and not there";
-    }
-    return error.text();
+  add_kernel_capabilities(Capabilities::instance());
+  const Result<void> met = Capabilities::instance().check({"test_run_tc"});
+  if (met) return "";
+  if (classify_lack(met.error(), required_by_environment()) == Lack::kFail) {
+    ADD_FAILURE() << "promised, and not there";
   }
-  ADD_FAILURE() << "the simplest case gives neither a number nor a skip:\n" << run.out << run.err;
-  return "no number";
+  return met.error().text();
 }
 
 nlohmann::json parsed(const std::string& text) {

@@ -89,14 +89,14 @@ class EchoHalves : public ::testing::Test {
     before_ = Inventory::take();
   }
 
-  void start_dut(const std::string& hook, const std::string& peer = kClientAddresses.ipv4,
+  void start_dut(const std::string& name, const std::string& peer = kClientAddresses.ipv4,
                  const std::string& stdin_path = "/dev/null") {
-    Result<Process> started = start_bench(
-        pair_->dut.net_ns,
-        {"--dut-if=dut", "--peer=" + peer, "--benchmark_filter=^" + one_case(hook)}, stdin_path);
+    Result<Process> started =
+        start_bench(pair_->dut.net_ns,
+                    {"--dut-if=dut", "--peer=" + peer, "--benchmark_filter=^" + name}, stdin_path);
     ASSERT_THAT(started, IsOk());
     dut_.emplace(std::move(started));
-    ASSERT_TRUE((*dut_)->wait_for_stderr("answering echo_rtt/", kBenchTimeout));
+    ASSERT_TRUE((*dut_)->wait_for_stderr("answering " + name, kBenchTimeout));
   }
 
   ProcessResult end_dut(int signal) {
@@ -104,13 +104,13 @@ class EchoHalves : public ::testing::Test {
     return end_of(*dut_);
   }
 
-  std::vector<std::string> client_arguments(const std::string& hook) const {
+  std::vector<std::string> client_arguments(const std::string& name) const {
     return {"--client-if=client", std::string("--peer=") + kDutAddresses.ipv4,
-            "--benchmark_filter=^" + one_case(hook)};
+            "--benchmark_filter=^" + name};
   }
 
-  ProcessResult run_client(const std::string& hook) const {
-    std::vector<std::string> arguments = client_arguments(hook);
+  ProcessResult run_client(const std::string& name) const {
+    std::vector<std::string> arguments = client_arguments(name);
     arguments.insert(arguments.end(), {"--benchmark_dry_run", "--benchmark_format=json"});
     return run_bench_in(pair_->client.net_ns, std::move(arguments));
   }
@@ -124,8 +124,8 @@ class EchoHalvesAt : public EchoHalves, public ::testing::WithParamInterface<con
 
 TEST_P(EchoHalvesAt, CountOnOneSideWhatTheOtherSent) {
   const std::string hook = GetParam();
-  ASSERT_NO_FATAL_FAILURE(start_dut(hook));
-  const ProcessResult client = run_client(hook);
+  ASSERT_NO_FATAL_FAILURE(start_dut(one_case(hook)));
+  const ProcessResult client = run_client(one_case(hook));
   ASSERT_THAT(client, ExitsWith(0));
   const nlohmann::json document = parsed(client.out);
   ASSERT_THAT(document["benchmarks"], SizeIs(1)) << client.out;
@@ -146,13 +146,14 @@ INSTANTIATE_TEST_SUITE_P(Hooks, EchoHalvesAt,
                          ::testing::Values("socket", "sk_skb", "tcx", "xdp_generic"));
 
 TEST_F(EchoHalves, KilledLeaveNothingAttached) {
-  ASSERT_NO_FATAL_FAILURE(start_dut("xdp_generic"));
+  ASSERT_NO_FATAL_FAILURE(start_dut(one_case("xdp_generic")));
   EXPECT_THAT(usable(pair_->dut.net_ns, "dut"),
               ErrorIs(ErrorKind::kWrongResult, HasSubstr("has an XDP program already")));
-  std::vector<std::string> arguments = client_arguments("xdp_generic");
+  std::vector<std::string> arguments = client_arguments(one_case("xdp_generic"));
   arguments.emplace_back("--benchmark_min_time=60s");
   Result<Process> client = start_bench(pair_->client.net_ns, std::move(arguments));
   ASSERT_THAT(client, IsOk());
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
   client->send(SIGKILL);
   EXPECT_EQ(end_of(client).signal, SIGKILL);
   EXPECT_EQ(end_dut(SIGKILL).signal, SIGKILL);
@@ -163,8 +164,8 @@ TEST_F(EchoHalves, KilledLeaveNothingAttached) {
 }
 
 TEST_F(EchoHalves, ServerOfAnotherPeerIsNoAnswer) {
-  ASSERT_NO_FATAL_FAILURE(start_dut("socket", "198.18.0.77"));
-  const ProcessResult client = run_client("socket");
+  ASSERT_NO_FATAL_FAILURE(start_dut(one_case("socket"), "198.18.0.77"));
+  const ProcessResult client = run_client(one_case("socket"));
   EXPECT_THAT(client, ExitsWith(1));
   const nlohmann::json failures = parsed(client.out)["failures"];
   ASSERT_THAT(failures, SizeIs(1));
@@ -184,16 +185,17 @@ void detach_links_since(const Inventory& before) {
   }
 }
 
-// The client gives up after three seconds, and each half says what it knows of them.
+// The client gives up after a second, and each half says what it knows of the requests.
 TEST_F(EchoHalves, HookThatIsGoneIsNoAnswerAndIsNoticedByItsHalf) {
-  ASSERT_NO_FATAL_FAILURE(start_dut("tcx"));
+  const std::string open_loop = "echo_open_loop/proto:udp/hook:tcx/payload:13/rate_kps:20/cpu:same";
+  ASSERT_NO_FATAL_FAILURE(start_dut(open_loop));
   ASSERT_NO_FATAL_FAILURE(detach_links_since(before_));
-  const ProcessResult client = run_client("tcx");
+  const ProcessResult client = run_client(open_loop);
   EXPECT_THAT(client, ExitsWith(1));
-  EXPECT_THAT(client.out, HasSubstr("the client sent 3 and received 0"));
+  EXPECT_THAT(client.out, HasSubstr("the client sent 32 and received 0"));
   const ProcessResult dut = end_dut(SIGTERM);
   EXPECT_THAT(dut, ExitsWith(1));
-  EXPECT_THAT(dut.out, HasSubstr("the hook saw 0"));
+  EXPECT_EQ(dut.out, open_loop + ": the hook saw 0\n");
   EXPECT_THAT(dut.err, HasSubstr("past the hook"));
 }
 
@@ -202,7 +204,7 @@ TEST_F(EchoHalves, EndOfAPipeAtStdinEndsTheDut) {
   const std::string pipe = directory.file("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   UniqueFd held(::open(pipe.c_str(), O_RDWR | O_CLOEXEC));
-  ASSERT_NO_FATAL_FAILURE(start_dut("tcx", kClientAddresses.ipv4, pipe));
+  ASSERT_NO_FATAL_FAILURE(start_dut(one_case("tcx"), kClientAddresses.ipv4, pipe));
   held = UniqueFd();
   const ProcessResult dut = end_of(*dut_);
   EXPECT_THAT(dut, ExitsWith(0));
@@ -210,7 +212,7 @@ TEST_F(EchoHalves, EndOfAPipeAtStdinEndsTheDut) {
 }
 
 TEST_F(EchoHalves, RefuseADeviceThatCannotBeUsed) {
-  const std::vector<std::string> arguments = client_arguments("tcx");
+  const std::vector<std::string> arguments = client_arguments(one_case("tcx"));
   const auto expect_refused = [&](const char* why) {
     const ProcessResult client = run_bench_in(pair_->client.net_ns, arguments);
     EXPECT_THAT(client, ExitsWith(2));
