@@ -6,6 +6,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "harness/capability.h"
 #include "harness/run_options.h"
 
 namespace bpfmark {
@@ -54,6 +55,12 @@ std::string range(const std::optional<Interval>& interval, double scale) {
   return fmt::format("{} .. {}", number(interval->lo * scale), number(interval->hi * scale));
 }
 
+// For a line of the table; the result file and `bench probe` have the rest.
+std::string short_reason(const Error& why) {
+  if (why.capability.empty()) return why.what;
+  return fmt::format("{} is {}", why.capability, support_name(support_of(why.kind)));
+}
+
 // Below the row of a case whose plan asks for it: by how much the floor became dearer.
 std::string overhead_line(const Measurement& m, const std::string& unit) {
   if (!m.overhead) return "";
@@ -94,6 +101,9 @@ std::string table_findings(const Measurement& m, bool histograms) {
   for (const ForeignProgram& program : m.findings.foreign_programs) {
     text += fmt::format("    also attached: {} {} (id {}, tag {}) at {}\n", program.type,
                         program.name, program.id, program.tag, program.attach);
+  }
+  for (const Missing& missing : m.findings.missing) {
+    text += fmt::format("    without {}: {}\n", missing.what, short_reason(missing.why));
   }
   if (!histograms) return text;
   for (const auto& [name, histogram] : m.findings.histograms) {

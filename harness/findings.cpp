@@ -17,4 +17,11 @@ void Findings::add_foreign(const ForeignProgram& program) {
   }
 }
 
+void Findings::add_missing(const std::string& what, const Error& why) {
+  counters.erase(what);
+  if (std::ranges::find(missing, what, &Missing::what) == missing.end()) {
+    missing.push_back({.what = what, .why = why});
+  }
+}
+
 }  // namespace bpfmark

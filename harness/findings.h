@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/histogram.h"
+#include "harness/result.h"
 
 namespace bpfmark {
 
@@ -41,6 +42,12 @@ struct ForeignProgram {
   friend bool operator==(const ForeignProgram&, const ForeignProgram&) = default;
 };
 
+// A counter or a check that the row of a case lacks on this machine.
+struct Missing {
+  std::string what;  // "cache_misses"
+  Error why;         // a typed skip of this one thing
+};
+
 // What the loads of a case found out besides times. Every load adds to what those before it left:
 // counts and histograms grow, a property is set anew.
 struct Findings {
@@ -48,12 +55,16 @@ struct Findings {
   std::vector<NamedHistogram> histograms;  // quantiles of the row are those of the first
   std::vector<Trial> trials;
   std::vector<ForeignProgram> foreign_programs;
+  std::vector<Missing> missing;
 
   // The one of that name; a new one is empty.
   Histogram& histogram(const std::string& name);
 
   // Adds what is not in the list yet.
   void add_foreign(const ForeignProgram& program);
+
+  // Likewise, by `what`; takes the counter of that name out of the row.
+  void add_missing(const std::string& what, const Error& why);
 };
 
 }  // namespace bpfmark

@@ -146,6 +146,24 @@ ordered_json foreign_json(const std::vector<ForeignProgram>& programs) {
   return list;
 }
 
+// Capability, support, cause and remedy of a typed skip.
+void add_reason(ordered_json& entry, const Error& error) {
+  entry["capability"] = error.capability;
+  entry["support"] = support_name(support_of(error.kind));
+  entry["cause"] = error.what;
+  entry["remedy"] = error.remedy;
+}
+
+ordered_json missing_json(const std::vector<Missing>& missing) {
+  ordered_json list = ordered_json::array();
+  for (const auto& [what, why] : missing) {
+    ordered_json entry = {{"what", what}};
+    add_reason(entry, why);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 void add_findings(ordered_json& entry, const Findings& findings) {
   const auto add = [&entry](const char* field, ordered_json list) {
     if (!list.empty()) entry[field] = std::move(list);
@@ -154,6 +172,7 @@ void add_findings(ordered_json& entry, const Findings& findings) {
   add("trials", trials_json(findings.trials));
   add("trial_checks", trial_checks_json(check_trials(findings.trials)));
   add("foreign_programs", foreign_json(findings.foreign_programs));
+  add("missing", missing_json(findings.missing));
 }
 
 }  // namespace
@@ -248,14 +267,9 @@ void ResultDocument::add_skip(const std::string& name, const Error& error) {
   // Every repetition of a case is skipped for the same reason; once says it.
   const auto same_name = [&](const ordered_json& skip) { return skip["name"] == name; };
   if (std::ranges::any_of(document_["skips"], same_name)) return;
-  const Support support = error.kind == ErrorKind::kAbsent         ? Support::kAbsent
-                          : error.kind == ErrorKind::kNotPermitted ? Support::kNotPermitted
-                                                                   : Support::kUnknown;
-  document_["skips"].push_back({{"name", name},
-                                {"capability", error.capability},
-                                {"support", support_name(support)},
-                                {"cause", error.what},
-                                {"remedy", error.remedy}});
+  ordered_json skip = {{"name", name}};
+  add_reason(skip, error);
+  document_["skips"].push_back(std::move(skip));
 }
 
 void ResultDocument::add_failure(const std::string& name, const Error& error) {

@@ -77,16 +77,21 @@ TEST(Table, FindingsAreNothingForMostCases) {
   EXPECT_EQ(table_findings(measured(12, 2, 10, 1), true), "");
 }
 
-TEST(Table, FindingsNameWhatWasLostAndWhoWasInTheWay) {
+TEST(Table, FindingsNameWhatWasLostWhoWasInTheWayAndWhatIsMissing) {
   Measurement m = measured(12, 2, 10, 1);
   m.findings.counters["lost"] = 0;
   EXPECT_EQ(table_findings(m, false), "");
   m.findings.counters["lost"] = 3;
   m.findings.foreign_programs.push_back(
       {.id = 7, .type = "raw_tp", .name = "watcher", .tag = "00ff", .attach = "sys_enter"});
+  m.findings.add_missing(
+      "cache_misses", {.kind = ErrorKind::kAbsent, .what = "ENOENT", .capability = "hw_counters"});
+  m.findings.add_missing("counts", {.kind = ErrorKind::kAbsent, .what = "they are elsewhere"});
   EXPECT_THAT(lines_of(table_findings(m, false)),
               ElementsAre("    lost: 3 events",
-                          "    also attached: raw_tp watcher (id 7, tag 00ff) at sys_enter"));
+                          "    also attached: raw_tp watcher (id 7, tag 00ff) at sys_enter",
+                          "    without cache_misses: hw_counters is absent",
+                          "    without counts: they are elsewhere"));
 }
 
 TEST(Table, HistogramsAreShownOnRequest) {

@@ -140,6 +140,14 @@ TEST(ResultDocument, RunHoldsWhatItsLoadsFound) {
   m.findings.trials.push_back({.trial = 1, .clock = "caller", .filter = "raw", .count = 3});
   m.findings.trials.push_back({.trial = 1, .clock = "caller", .filter = "iqr", .samples_ns = {5}});
   m.findings.add_foreign({.id = 7, .type = "raw_tracepoint", .name = "spy", .attach = "sys_enter"});
+  m.findings.counters["cache_misses"] = 3;
+  for (const char* const cause : {"no counters", "said twice"}) {
+    m.findings.add_missing("cache_misses", {.kind = ErrorKind::kAbsent,
+                                            .what = cause,
+                                            .remedy = "buy some",
+                                            .capability = "hw_cache_misses"});
+  }
+  EXPECT_FALSE(m.findings.counters.contains("cache_misses")) << "what is missing has no number";
   one.add_run(run_of("x", 12.5), &m);
   const json entry = parsed(one).at("benchmarks").at(0);
   EXPECT_EQ(entry.at("histograms"), json::parse(R"([{"name": "caller", "samples": 3, "min_ns": 5,
@@ -149,6 +157,9 @@ TEST(ResultDocument, RunHoldsWhatItsLoadsFound) {
   EXPECT_FALSE(entry.at("trials").at(0).contains("samples_ns")) << "only on request";
   EXPECT_EQ(entry.at("trials").at(1).at("samples_ns"), json({5}));
   EXPECT_EQ(entry.at("foreign_programs").at(0).at("name"), "spy");
+  EXPECT_EQ(entry.at("missing"), json::parse(R"([{"what": "cache_misses",
+      "capability": "hw_cache_misses", "support": "absent", "cause": "no counters",
+      "remedy": "buy some"}])"));
 }
 
 TEST(ResultDocument, RunThatFoundNothingHasNoListsOfIt) {
@@ -156,7 +167,7 @@ TEST(ResultDocument, RunThatFoundNothingHasNoListsOfIt) {
   const Measurement m = measurement();
   one.add_run(run_of("x", 12.5), &m);
   const json entry = parsed(one).at("benchmarks").at(0);
-  for (const char* list : {"histograms", "trials", "foreign_programs"}) {
+  for (const char* list : {"histograms", "trials", "foreign_programs", "missing"}) {
     EXPECT_FALSE(entry.contains(list)) << list;
   }
 }
