@@ -73,7 +73,10 @@ BatchCheck last_word_stays(const std::uint64_t* words, const std::vector<std::ui
 }
 
 Result<std::unique_ptr<PairedLoad>> load_arena(const ArenaCase& c) {
-  const TableSize size = {.entries = c.entries, .key_bytes = 0, .value_bytes = sizeof(__u64)};
+  const TableSize size = {.type = BPF_MAP_TYPE_ARENA,
+                          .entries = c.entries,
+                          .key_bytes = 0,
+                          .value_bytes = sizeof(__u64)};
   if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   Result<ArenaSkeleton> opened = open_programs<map_arena_bpf>({c.program, c.floor});
   if (!opened) return std::unexpected(opened.error());

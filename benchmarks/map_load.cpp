@@ -12,12 +12,28 @@
 namespace bpfmark {
 namespace {
 
-// About: with the head of an entry and its share of the buckets.
+// About, beside key and value: the head of an entry and its share of the buckets; in a trie also a
+// node where ways part.
+std::uint64_t node_bytes(bpf_map_type type) {
+  switch (type) {
+    case BPF_MAP_TYPE_ARENA:
+    case BPF_MAP_TYPE_ARRAY:
+    case BPF_MAP_TYPE_BLOOM_FILTER:
+    case BPF_MAP_TYPE_PERCPU_ARRAY:
+    case BPF_MAP_TYPE_RINGBUF:
+    case BPF_MAP_TYPE_USER_RINGBUF:
+      return 0;
+    case BPF_MAP_TYPE_LPM_TRIE:
+      return 128;
+    default:
+      return 64;
+  }
+}
+
 std::uint64_t table_bytes(const TableSize& size) {
-  constexpr std::uint64_t kOverheadBytes = 64;
   const auto copies =
       static_cast<std::uint64_t>(size.per_cpu ? std::max(libbpf_num_possible_cpus(), 1) : 1);
-  return size.entries * (size.key_bytes + copies * size.value_bytes + kOverheadBytes);
+  return size.entries * (size.key_bytes + copies * size.value_bytes + node_bytes(size.type));
 }
 
 constexpr std::uint64_t mebibytes(std::uint64_t bytes) { return (bytes >> 20) + 1; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <linux/bpf.h>
+
 #include <functional>
 #include <memory>
 #include <vector>
@@ -30,6 +32,7 @@ Result<void> set_stream_length(Skeleton<S>& skeleton, std::uint32_t length) {
 
 // What a table is to hold.
 struct TableSize {
+  bpf_map_type type = BPF_MAP_TYPE_HASH;
   std::uint64_t entries = 0;
   std::uint64_t key_bytes = 0;
   std::uint64_t value_bytes = 0;

@@ -50,7 +50,8 @@ std::uint32_t stream_length(const LookupCase& c) {
 }
 
 Result<std::unique_ptr<PairedLoad>> load_lookup(const LookupCase& c) {
-  const TableSize size = {.entries = capacity(c),
+  const TableSize size = {.type = c.type->type,
+                          .entries = capacity(c),
                           .key_bytes = sizeof(std::uint32_t),
                           .value_bytes = c.value_bytes,
                           .per_cpu = c.type->per_cpu};

@@ -357,12 +357,18 @@ Result<BatchCheck> preparation_of(const OpCase& c, int fd,
   };
 }
 
+TableSize size_of(const OpCase& c, const Kind& kind) {
+  // The room of a ring is in bytes.
+  return {.type = kind.type,
+          .entries = c.entries,
+          .key_bytes = c.key_bytes,
+          .value_bytes = c.is_ring() ? 1 : c.value_bytes,
+          .per_cpu = kind.per_cpu};
+}
+
 Result<std::unique_ptr<PairedLoad>> load_op(const OpCase& c) {
   const Kind kind = kind_of(c.type);
-  const TableSize size = {.entries = c.entries,
-                          .key_bytes = c.key_bytes,
-                          .value_bytes = c.value_bytes,
-                          .per_cpu = kind.per_cpu};
+  const TableSize size = size_of(c, kind);
   if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   Result<OpSkeleton> opened = open_programs<map_op_bpf>({c.op.program, c.op.floor});
   if (!opened) return std::unexpected(opened.error());

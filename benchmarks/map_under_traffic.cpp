@@ -189,8 +189,10 @@ class FlowLoad : public TrafficLoad {
 };
 
 Result<std::unique_ptr<PairedLoad>> FlowLoad::create(const FlowCase& c) {
-  const TableSize size = {
-      .entries = capacity(c), .key_bytes = 0, .value_bytes = sizeof(bpfmark_flow_value)};
+  const TableSize size = {.type = c.table->type,
+                          .entries = capacity(c),
+                          .key_bytes = 0,
+                          .value_bytes = sizeof(bpfmark_flow_value)};
   if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   auto skeleton = FlowSkeleton::open();
   if (!skeleton) return std::unexpected(skeleton.error());

@@ -19,7 +19,8 @@ long bpf_call(int command, bpf_attr& attributes, std::uint32_t bytes) {
 
 Result<UserMap> UserMap::create(const MapType& type, std::uint32_t entries,
                                 std::uint32_t value_bytes, bool filled) {
-  const TableSize size = {.entries = entries,
+  const TableSize size = {.type = type.type,
+                          .entries = entries,
                           .key_bytes = sizeof(std::uint32_t),
                           .value_bytes = value_bytes,
                           .per_cpu = type.per_cpu};

@@ -65,7 +65,8 @@ struct Mapped {
 };
 
 Result<Mapped> Mapped::create(const MappedType& type, std::uint32_t entries) {
-  const TableSize size = {.entries = entries, .key_bytes = 0, .value_bytes = sizeof(std::uint64_t)};
+  const TableSize size = {
+      .type = type.type, .entries = entries, .key_bytes = 0, .value_bytes = sizeof(std::uint64_t)};
   if (Result<void> fits = check_memory(size); !fits) return std::unexpected(fits.error());
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
   const bool arena = type.type == BPF_MAP_TYPE_ARENA;
