@@ -3,6 +3,7 @@
 process, and its files have no names."""
 
 import collections
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import tarfile
 import tempfile
 import time
 import typing
+import zlib
 
 from image import write_image
 from lab_error import LabError
@@ -61,11 +63,12 @@ def qemu_command(kernel, machine, image, results):
             "-chardev", f"file,id=results,path=/proc/self/fd/{results.fileno()}", "-serial", "chardev:results"]
 
 
-def watch(process, boot_seconds, run_seconds, listen):
-    """Reads the console until the guest ends or its time is up; `listen` gets every line."""
+def watch(process, boot_seconds, run_seconds, limits, listen):
+    """Reads the console until the guest ends or its time is up; `listen` gets every line. A job that does not end in its
+    seconds (`limits`, by name) although the guest itself should have ended it has taken the guest with it."""
     started, done, unfinished = False, False, b""
     last = collections.deque(maxlen=LAST_LINES)
-    deadline = time.monotonic() + boot_seconds
+    deadline = end = time.monotonic() + boot_seconds
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -84,7 +87,9 @@ def watch(process, boot_seconds, run_seconds, listen):
                     listen(line)
                 if "lab: started" in line and not started:
                     started = True
-                    deadline = time.monotonic() + run_seconds
+                    deadline = end = time.monotonic() + run_seconds
+                if (begun := begun_job(line)) in limits:
+                    deadline = min(end, time.monotonic() + limits[begun] + END_SECONDS)
                 if "lab: done" in line:
                     done = True
                     deadline = time.monotonic() + END_SECONDS
@@ -93,14 +98,20 @@ def watch(process, boot_seconds, run_seconds, listen):
                 return Outcome(started, done, "itself" if status == 0 else f"status {status}", list(last))
 
 
-def boot_once(kernel, machine, image, results, seconds, listen):
+def begun_job(line):
+    """The name of the job that this line of the console announces, or None."""
+    found = re.search(r"lab: (\S+) begins", line)
+    return found and found[1]
+
+
+def boot_once(kernel, machine, image, results, seconds, limits, listen):
     results.seek(0)
     results.truncate()
     fds = (image.fileno(), results.fileno())
     with subprocess.Popen(qemu_command(kernel, machine, image, results), pass_fds=fds, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            return watch(process, min(seconds, BOOT_SECONDS[machine.acceleration]), seconds, listen)
+            return watch(process, min(seconds, BOOT_SECONDS[machine.acceleration]), seconds, limits, listen)
         finally:
             process.kill()
 
@@ -116,10 +127,10 @@ def what_happened(outcome):
     return "ended before it had sent its results" if outcome.started else "died in firmware or early boot"
 
 
-def boot(kernel, machine, image, results, seconds, listen, say):
+def boot(kernel, machine, image, results, seconds, limits, listen, say):
     """Runs the guest to its end; `results` then holds what it sent."""
     for attempt in range(1, BOOT_ATTEMPTS + 1):
-        outcome = boot_once(kernel, machine, image, results, seconds, listen)
+        outcome = boot_once(kernel, machine, image, results, seconds, limits, listen)
         if outcome.done:
             return
         text = f"{kernel.release}: the guest {what_happened(outcome)}"
@@ -128,27 +139,34 @@ def boot(kernel, machine, image, results, seconds, listen, say):
         say(f"{text}; attempt {attempt + 1} of {BOOT_ATTEMPTS}")
 
 
-def received(kernel, results):
-    """The files that the guest sent, by name."""
-    try:
-        results.seek(0)
-        with tarfile.open(fileobj=results, mode="r:gz") as archive:
-            return {member.name.removeprefix("./"): archive.extractfile(member).read()
-                    for member in archive if member.isfile()}
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise LabError(f"{kernel.release}: what the guest sent is not whole ({error}); is the disk full?") from error
+def received(results):
+    """The files that the guest sent, by name, and whether they end where its last word ended. It sends an archive after
+    every job; one that is not whole counts for nothing."""
+    results.seek(0)
+    data, files = results.read(), {}
+    while data:
+        unpacker = zlib.decompressobj(wbits=31)  # of gzip
+        try:
+            archive = unpacker.decompress(data)
+        except zlib.error:
+            break
+        if not unpacker.eof:
+            break
+        data = unpacker.unused_data
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            files |= {member.name: members.extractfile(member).read() for member in members if member.isfile()}
+    return files, not data
 
 
-def run_guest(kernel, machine, programs, data, jobs, seconds, listen, say):
-    """Boots, runs the jobs, and gives the files that they left in /out, by name."""
-    with tempfile.TemporaryFile() as image, tempfile.TemporaryFile() as results:
+def run_guest(kernel, machine, programs, data, jobs, seconds, results, listen, say):
+    """Boots, and runs the jobs; received() has from the file `results` what they left in /out, whatever the end."""
+    with tempfile.TemporaryFile() as image:
         try:
             write_image(image, kernel, programs, data, jobs)
         except OSError as error:
             raise LabError(f"the guest's file system could not be written to {tempfile.gettempdir()}: {error.strerror}"
                            ) from error
-        boot(kernel, machine, image, results, seconds, listen, say)
-        return received(kernel, results)
+        boot(kernel, machine, image, results, seconds, {job.name: job.seconds for job in jobs}, listen, say)
 
 
 def qemu_version():
@@ -162,7 +180,7 @@ def guest_boots_under_kvm(kernel):
     with tempfile.TemporaryFile() as image, tempfile.TemporaryFile() as results:
         write_image(image, kernel, [], [], [])
         machine = Machine("kvm", 1, 512, "")
-        return boot_once(kernel, machine, image, results, KVM_TRIAL_SECONDS, lambda line: None).done
+        return boot_once(kernel, machine, image, results, KVM_TRIAL_SECONDS, {}, lambda line: None).done
 
 
 def choose_acceleration(cache, kernel, say):

@@ -22,9 +22,14 @@ MODULES = (
 )
 
 
+# Between the signal that asks a job to end and the one that ends it.
+KILL_SECONDS = 20
+
+
 class Job(typing.NamedTuple):
     name: str  # of its files in the results
     command: list[str]
+    seconds: int  # then it is ended
 
 
 class Cpio:
@@ -142,6 +147,7 @@ def write_image(file, kernel, programs, data, jobs):
                 archive.copy(path)
     add_modules(archive, kernel.modules)
     for number, job in enumerate(jobs):
-        archive.write(f"/lab/jobs/{number:03}-{job.name}", (shlex.join(job.command) + "\n").encode())
+        limit = ["exec", "timeout", "-k", str(KILL_SECONDS), str(job.seconds)]
+        archive.write(f"/lab/jobs/{number:03}-{job.name}", (shlex.join([*limit, *job.command]) + "\n").encode())
     archive.close()
     file.flush()

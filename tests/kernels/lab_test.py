@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import pathlib
+import re
 import resource
 import signal
 import struct
@@ -32,8 +33,8 @@ if "--version" in sys.argv:
 open(os.environ["PLAY_PID"], "w").write(str(os.getpid()))
 with open(os.environ["PLAY_CALLS"], "a") as calls:
     print(*sys.argv, file=calls)
-with open(sys.argv[sys.argv.index("-initrd") + 1], "rb") as image, open(os.environ["PLAY_IMAGE"], "wb") as copy:
-    copy.write(image.read())
+image = open(sys.argv[sys.argv.index("-initrd") + 1], "rb").read()
+open(os.environ["PLAY_IMAGE"], "wb").write(image)
 play = os.environ["PLAY"]
 if play == "refused":
     print("qemu: no such machine")
@@ -43,31 +44,43 @@ if play == "dead" or (play == "dead once" and open(os.environ["PLAY_CALLS"]).rea
     sys.exit()
 if play == "silent":
     time.sleep(1000)
+if play == "together":
+    end = time.monotonic() + 30
+    while open(os.environ["PLAY_CALLS"]).read().count("-nodefaults") < 2 and time.monotonic() < end:
+        time.sleep(0.02)
 print("\x1b[2JLinux version\r\nlab: started 6.99", flush=True)
-if play == "hang":
-    print("lab: bench begins", flush=True)
-    time.sleep(1000)
 if play == "panic":
     print("Kernel panic - not syncing: Attempted to kill init!")
     sys.exit()
-archive = io.BytesIO()
-with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-    for name, content in json.load(open(os.environ["PLAY_FILES"])).items():
-        member = tarfile.TarInfo("./" + name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content.encode()))
-data = archive.getvalue()
+files = json.load(open(os.environ["PLAY_FILES"]))
 path = re.search(r"id=results,path=(\S+)", " ".join(sys.argv))[1]
-open(path, "wb").write(data[:len(data) // 2] if play == "cut" else data)
+for job in (name.decode() for name in re.findall(rb"lab/jobs/\d+-([a-z0-9_-]+)", image)):
+    print(f"lab: {job} begins", flush=True)
+    if play == f"panic in {job}":
+        print("Kernel panic - not syncing: stack protector")
+        sys.exit()
+    if play == f"hang in {job}":
+        time.sleep(1000)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name in filter(lambda name: name.rpartition(".")[0] == job, files):
+            member = tarfile.TarInfo(name)
+            member.size = len(files[name])
+            tar.addfile(member, io.BytesIO(files[name].encode()))
+    data = archive.getvalue()
+    with open(path, "ab") as results:
+        results.write(data[:len(data) // 2] if play == "cut" else data)
+    print(f"lab: {job} ended", flush=True)
 print("lab: done", flush=True)
 '''
 
 
-def result(emulated=True, skips=()):
+def result(emulated=True, skips=(), numbers=()):
     bpfmark = {"schema_version": 1, "kernel": {"release": RELEASE}}
     if emulated:
         bpfmark["emulated"] = True
-    return json.dumps({"context": {"bpfmark": bpfmark}, "benchmarks": [], "skips": list(skips), "failures": []})
+    return json.dumps({"context": {"bpfmark": bpfmark}, "benchmarks": [{"name": name} for name in numbers],
+                       "skips": list(skips), "failures": []})
 
 
 def skip(remedy="needs Linux 7.0 or newer"):
@@ -166,7 +179,7 @@ class Lab(unittest.TestCase):
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         out = self.place / "out" / RELEASE
         self.assertEqual(result(), (out / "bench.json").read_text())
-        self.assertIn("lab: started 6.99", (out / "console.log").read_text())
+        self.assertIn("lab: started 6.99", (out / "console-1.log").read_text())
         self.assertIn("thread=single", self.calls.read_text())
 
     def test_modules_are_unpacked_and_come_after_what_they_depend_on(self):
@@ -221,6 +234,13 @@ class Lab(unittest.TestCase):
         self.assertEqual(1, done.returncode)
         self.assertEqual(1, done.stdout.count("skipped without"))
 
+    def test_a_skip_for_want_of_what_is_there_is_refused(self):
+        self.files["bench.json"] = result(skips=[skip()])
+        self.files["probe.log"] = json.dumps([{"name": "attach_x", "support": "supported", "cause": ""}])
+        done = self.run_lab("good", "--", "--benchmark_filter=x")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("skipped for want of attach_x, which 'bench probe' has", done.stdout)
+
     def test_a_kernel_that_lost_what_is_known_of_it_is_exit_1(self):
         self.kernel.write_bytes(self.bz_image("6.12.9-other"))
         done = self.run_lab("good", "--", "--benchmark_filter=x")
@@ -236,7 +256,7 @@ class Lab(unittest.TestCase):
         self.assertEqual(1, self.calls.read_text().count("-nodefaults"))
 
     def test_a_guest_that_hangs_is_ended_in_time(self):
-        self.assert_refused(self.run_lab("hang", "--", "--benchmark_filter=x", minutes=0.03), "hung",
+        self.assert_refused(self.run_lab("hang in bench", "--", "--benchmark_filter=x", minutes=0.03), "hung",
                             "lab: bench begins")
 
     def test_a_boot_that_dies_early_is_tried_again_and_said(self):
@@ -259,6 +279,69 @@ class Lab(unittest.TestCase):
 
     def test_half_an_archive_is_no_result(self):
         self.assert_refused(self.run_lab("cut", "--", "--benchmark_filter=x"), "not whole")
+
+    # --- the whole, in pieces
+
+    def set_up_pieces(self):
+        self.write("build/bench", "#!/bin/sh\nprintf 'b/x/entries:1048576\\na/x\\nb/y\\n'\n")
+        names = ["bpf", "smoke", "harness", "unit", "bytecode", "machine", "judge", "export"]
+        for name in names:
+            self.write(f"build/tests/{name}_tests", "#!/bin/sh\n")
+        self.files = {"probe.log": "[]", "bench-a.json": result(numbers=["a/x"]), "bench-b.json": result(numbers=["b/y"]),
+                      "bench-large-b.json": result(numbers=["b/x/entries:1048576"])}
+        self.jobs = ["probe", "bench-a", "bench-b", *(f"{name}_tests" for name in names), "bench-large-b"]
+        self.files |= {f"{job}.status": "0\n" for job in self.jobs}
+
+    def boots(self):
+        return self.calls.read_text().count("-nodefaults")
+
+    def whole(self):
+        document = json.loads((self.place / "out" / RELEASE / "bench.json").read_text())
+        return [case["name"] for case in document["benchmarks"]], document["context"]["bpfmark"].get("incomplete", False)
+
+    def test_the_whole_is_one_result(self):
+        self.set_up_pieces()
+        done = self.run_lab("good")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual((["a/x", "b/y", "b/x/entries:1048576"], False), self.whole())
+        self.assertIn("all benchmarks: 3 numbers, 0 skips, 0 failures", done.stdout)
+        self.assertEqual([f"lab: {job} begins" for job in self.jobs],
+                         re.findall("lab: .* begins", (self.place / "out" / RELEASE / "console-1.log").read_text()))
+        # Every case is in one piece.
+        filters = re.findall(rb"--benchmark_filter=(\S+)", (self.place / "image").read_bytes())
+        self.assertEqual([b"^(a/x)$'", b"^(b/y)$'", b"^(b/x/entries:1048576)$'"], filters)
+
+    def test_a_piece_that_takes_the_guest_with_it_spoils_no_other(self):
+        self.set_up_pieces()
+        done = self.run_lab("panic in bench-b")
+        self.assertEqual(2, done.returncode, done.stdout + done.stderr)
+        self.assertIn("stack protector", done.stderr)
+        self.assertIn("bench-b: FAILED", done.stdout)
+        self.assertIn("the guest did not survive it", done.stdout)
+        self.assertEqual(2, self.boots())
+        self.assertEqual((["a/x", "b/x/entries:1048576"], True), self.whole())
+
+    def test_what_was_interrupted_goes_on_where_it_was(self):
+        self.set_up_pieces()
+        self.assertEqual(-signal.SIGKILL, self.ended_by(signal.SIGKILL, "bench-b"))
+        self.assertEqual("0\n", (self.place / "out" / RELEASE / "bench-a.status").read_text())
+        self.assertIn("holds results already", self.run_lab("good").stderr)
+        done = self.run_lab("good", "--resume")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertNotIn("bench-a begins", done.stdout)
+        self.assertEqual((["a/x", "b/y", "b/x/entries:1048576"], False), self.whole())
+
+    def test_emulated_guests_run_side_by_side(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("one CPU: guests run in turn")
+        for version in ("6.98", "6.99"):
+            boot = self.place / f"cache/linux-image-{version}.0-1-cloud-amd64/boot"
+            boot.mkdir(parents=True)
+            (boot / f"vmlinuz-{version}.0").write_bytes(self.bz_image(f"{version}.0"))
+        command = self.by_version("6.98")
+        done = self.run_command([command[0], "6.99", *command[1:]], "together")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertLess(done.stdout.rindex(": booting"), done.stdout.index(": started"))
 
     # --- the host
 
@@ -340,20 +423,19 @@ class Lab(unittest.TestCase):
 
     # --- the way out
 
-    def ended_by(self, number):
-        with subprocess.Popen(self.command("--", "--benchmark_filter=x"), env=self.environment("hang"),
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as lab:
-            end = time.monotonic() + ENOUGH_SECONDS
-            while not (self.place / "pid").exists() and time.monotonic() < end:
-                time.sleep(0.02)
+    def ended_by(self, number, job, *arguments):
+        """Its exit status, if it is sent this signal while the guest hangs in this job."""
+        with subprocess.Popen(self.command(*arguments), env=self.environment(f"hang in {job}"),
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as lab:
+            next(line for line in lab.stdout if f"{job} begins" in line)
             lab.send_signal(number)
             return lab.wait(ENOUGH_SECONDS)
 
     def test_a_signal_ends_it_and_the_guest(self):
-        self.assertEqual(143, self.ended_by(signal.SIGTERM))
+        self.assertEqual(143, self.ended_by(signal.SIGTERM, "bench", "--", "--benchmark_filter=x"))
 
     def test_kill_9_ends_the_guest_too(self):
-        self.assertEqual(-signal.SIGKILL, self.ended_by(signal.SIGKILL))
+        self.assertEqual(-signal.SIGKILL, self.ended_by(signal.SIGKILL, "bench", "--", "--benchmark_filter=x"))
 
 
 if __name__ == "__main__":
