@@ -49,9 +49,8 @@ ProcessResult PublicCopy::run(std::vector<std::string> arguments) const {
 }
 
 std::string lack_of_bpf() {
-  const ProcessResult probe = run_bench({"probe", "--json"});
+  const ProcessResult probe = run_bench({"probe", "--json", "test_run_tc"});
   for (const auto& capability : parsed(probe.out)) {
-    if (capability.value("name", "") != "test_run_tc") continue;
     if (capability.value("support", "") == "supported") return "";
     const Error error = {.kind = ErrorKind::kNotPermitted,
                          .what = capability.value("cause", ""),
