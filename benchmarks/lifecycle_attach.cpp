@@ -69,7 +69,8 @@ class LiveHook {
     const Result<std::optional<std::uint64_t>> runs = body_.take_runs();
     if (!runs) return std::unexpected(runs.error());
     const std::uint64_t count = runs->value_or(0);
-    return there ? driver_->check_runs(ops, *passed, count) : check_runs_without(count);
+    return there ? driver_->check_runs(ops * case_.runs_per_op, *passed, count)
+                 : check_runs_without(count);
   }
 
  private:

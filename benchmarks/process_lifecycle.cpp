@@ -9,7 +9,9 @@
 //                   libraries); the consumer of the records, which are read between the batches.
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,8 +46,8 @@ using ProgramSlot = bpf_program* decltype(process_lifecycle_bpf::progs)::*;
 constexpr int kChildStatus = 41;
 constexpr std::size_t kPage_bytes = 4096;
 constexpr std::size_t kTouchedPages = 64;
-// How long a record that was not lost may take; a thread is joined before its last tracepoint on
-// kernels before 6.16.
+// How long a record that was not lost may take, and a thread that was joined: on kernels before
+// 6.16 that is before its last tracepoint.
 constexpr std::uint64_t kPatience_ns = 2'000'000'000;
 
 // --- lives
@@ -126,6 +128,13 @@ Result<void> thread_create(const Nursery& /*nursery*/) {
   return {};
 }
 
+// Of this process, with those that were joined and are not gone yet (proc_task_getattr()).
+Result<nlink_t> count_threads() {
+  struct stat tasks{};
+  if (::stat("/proc/self/task", &tasks) != 0) return system_error(errno, "stat /proc/self/task");
+  return tasks.st_nlink;
+}
+
 struct Operation {
   const char* name;
   const char* what;
@@ -196,6 +205,9 @@ class LifecycleLoad : public PairedLoad {
 
   Result<void> open() {
     if (probe_.hooks.empty()) return {};
+    Result<nlink_t> threads = count_threads();
+    if (!threads) return std::unexpected(threads.error());
+    threads_ = *threads;
     auto skeleton = LifecycleSkeleton::open();
     if (!skeleton) return std::unexpected(skeleton.error());
     std::vector<const bpf_program*> programs;
@@ -217,7 +229,8 @@ class LifecycleLoad : public PairedLoad {
 
   Result<void> prepare(Arm arm) override {
     if (arm == Arm::kFloor) attachments_.clear();
-    if (arm == Arm::kFloor || !attachments_.empty()) return {};
+    if (arm == Arm::kFloor || !attachments_.empty() || probe_.hooks.empty()) return {};
+    if (Result<void> gone = wait_for_joined_threads(); !gone) return gone;
     for (const Hook& hook : probe_.hooks) {
       Result<Attachment> attached =
           attach((*skeleton_)->progs.*hook.program, way(), {.event = hook.event});
@@ -269,6 +282,22 @@ class LifecycleLoad : public PairedLoad {
   }
 
  private:
+  // Those of the floor must not meet the probe on their way out. Where others have come meanwhile
+  // this waits in vain, and the counts tell.
+  Result<void> wait_for_joined_threads() {
+    const std::uint64_t deadline_ns = now_ns() + kPatience_ns;
+    while (now_ns() < deadline_ns) {
+      const Result<nlink_t> threads = count_threads();
+      if (!threads) return std::unexpected(threads.error());
+      if (*threads <= threads_) {
+        threads_ = *threads;  // at the start, one of the load before may have been on its way out
+        return {};
+      }
+      ::sched_yield();
+    }
+    return {};
+  }
+
   Result<void> read_records() { return reader_ ? reader_->consume() : Result<void>(); }
 
   void take(const void* record, std::size_t bytes) {
@@ -326,6 +355,7 @@ class LifecycleLoad : public PairedLoad {
   std::unique_ptr<RecordReader> reader_;
   std::vector<Attachment> attachments_;
   std::uint32_t tgid_ = 0;
+  nlink_t threads_ = 0;  // of the process, without those of the operation
   Seen seen_;
 };
 

@@ -76,12 +76,15 @@ std::string parse_context(const std::string& text, std::map<std::string, std::st
   return "";
 }
 
+std::string check_capability(const std::string& name) {
+  if (Capabilities::instance().contains(name)) return "";
+  return fmt::format("no capability is called '{}'; 'bench probe' lists them", name);
+}
+
 std::string parse_required(const std::string& text, std::set<std::string>& required) {
   for (const std::string& name : CLI::detail::split(text, ',')) {
     if (name.empty()) continue;
-    if (!Capabilities::instance().contains(name)) {
-      return fmt::format("no capability is called '{}'; 'bench probe' lists them", name);
-    }
+    if (std::string complaint = check_capability(name); !complaint.empty()) return complaint;
     required.insert(name);
   }
   return "";
@@ -278,10 +281,14 @@ Subcommand add_list_command(CLI::App& app, const Registry& registry) {
 Subcommand add_probe_command(CLI::App& app) {
   CLI::App* const probe = app.add_subcommand(
       "probe", "print what this kernel and process can do, with cause and remedy");
+  const auto names = std::make_shared<std::vector<std::string>>();
   const auto as_json = std::make_shared<bool>(false);
+  probe->add_option("NAME", *names, "of these capabilities only")
+      ->check(check_capability)
+      ->type_name("");
   probe->add_flag("--json", *as_json, "as JSON");
-  probe->footer("Examples:\n  sudo bench probe\n  bench probe --json");
-  return {probe, [as_json] { return run_probe(*as_json); }};
+  probe->footer("Examples:\n  sudo bench probe\n  bench probe --json attach_fentry attach_kprobe");
+  return {probe, [names, as_json] { return run_probe(*names, *as_json); }};
 }
 
 int parse_and_run(int argc, char** argv, const Registry& registry,

@@ -43,6 +43,7 @@ int run_program(int argc, char** argv, const Registry& registry,
 
 int run_benchmarks(const Registry& registry, const RunOptions& options);
 int run_list(const Registry& registry, bool names_only, bool as_json);
-int run_probe(bool as_json);
+// Of all capabilities, or of those named.
+int run_probe(const std::vector<std::string>& names, bool as_json);
 
 }  // namespace bpfmark

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "harness/capability.h"
@@ -8,10 +9,11 @@
 
 namespace bpfmark {
 
-int run_probe(bool as_json) {
+int run_probe(const std::vector<std::string>& names, bool as_json) {
   Capabilities& capabilities = Capabilities::instance();
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Capability* capability : capabilities.all()) {
+    if (!names.empty() && std::ranges::find(names, capability->name) == names.end()) continue;
     const ProbeResult& result = capabilities.probe(capability->name);
     if (as_json) {
       list.push_back({{"name", capability->name},

@@ -46,11 +46,18 @@ class Results:
                 part.unlink(missing_ok=True)
 
 
+def named_capabilities():
+    """What any of expected/ names."""
+    return sorted({name for path in (HERE / "expected").glob("*.txt") for name in capabilities_in(path)})
+
+
 def expected_capabilities(release):
     """Name and support of what is known of kernels of this version."""
     path = HERE / "expected" / ("{}.{}.txt".format(*re.findall(r"\d+", release)[:2]))
-    if not path.exists():
-        return {}
+    return capabilities_in(path) if path.exists() else {}
+
+
+def capabilities_in(path):
     lines = (line.split("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
     return {name: support.strip() for name, support in filter(None, lines)}
 

@@ -14,6 +14,7 @@ namespace bpfmark {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -258,6 +259,16 @@ TEST(Probe, SaysForEachCapabilityWhetherItIsThereAndWhyNot) {
   const ProcessResult text = run_bench({"probe"});
   EXPECT_THAT(text, ExitsWith(0));
   for (const std::string& name : names_of(capabilities)) EXPECT_THAT(text.out, HasSubstr(name));
+}
+
+TEST(Probe, OfSomeCapabilitiesSaysWhatThoseAre) {
+  const ProcessResult some = run_bench({"probe", "--json", "map_hash", "jit"});
+  EXPECT_THAT(some, ExitsWith(0));
+  EXPECT_THAT(names_of(parsed(some.out)), ElementsAre("jit", "map_hash"));
+  const ProcessResult none = run_bench({"probe", "jit", "warp_drive"});
+  EXPECT_THAT(none, ExitsWith(2));
+  EXPECT_THAT(none.out, IsEmpty());
+  EXPECT_THAT(lines_of(none.err), ElementsAre(HasSubstr("no capability is called 'warp_drive'")));
 }
 
 TEST(CommandLine, CasesThatDifferInTheHookStandSideBySideBelowTheTable) {
