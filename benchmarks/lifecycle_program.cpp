@@ -142,7 +142,7 @@ Code refused(const Program& program) { return with_last_way(program, kRefused); 
 struct Verified {
   UniqueFd program;
   VerifierStats stats;
-  std::optional<std::uint64_t> peak_bytes;  // of the kernel's memory, while it loaded
+  Result<std::uint64_t> peak_bytes;  // of the kernel's memory, while it loaded
 };
 
 Result<Verified> load_with_log(const Code& code, int wanted) {
@@ -154,7 +154,7 @@ Result<Verified> load_with_log(const Code& code, int wanted) {
   }
   const Result<VerifierStats> stats = parse_verifier_stats(text.data());
   if (!stats) return std::unexpected(stats.error());
-  return Verified{std::move(program), *stats, std::nullopt};
+  return Verified{std::move(program), *stats, 0};
 }
 
 Result<Verified> load_and_count(const Code& code, int wanted) {
@@ -176,23 +176,24 @@ bool has_room_for_its_states(const Verified& verified) {
 
 // Whether the kernel charges the memory of the verifier to who calls it (6.17): that of a long loop
 // could not be missed.
-const ProbeResult& verifier_memory() {
-  static const ProbeResult kProbed = []() -> ProbeResult {
-    const Result<Verified> verified = load_and_count(refused(kLongLoop), EACCES);
-    if (!verified && is_skip(verified.error().kind)) {
-      return {support_of(verified.error().kind), verified.error().what, verified.error().remedy};
-    }
-    if (!verified) return classify(std::unexpected(verified.error()), "6.17", "CONFIG_MEMCG_V1");
-    if (has_room_for_its_states(*verified)) return {Support::kSupported, "", ""};
-    return {Support::kAbsent, "the kernel does not charge the memory of the verifier",
-            "needs Linux 6.17"};
-  }();
-  return kProbed;
+ProbeResult probe_verifier_memory() {
+  const Result<Verified> verified = load_and_count(refused(kLongLoop), EACCES);
+  if (!verified && is_skip(verified.error().kind)) {
+    return {support_of(verified.error().kind), verified.error().what, verified.error().remedy};
+  }
+  if (!verified) return classify(std::unexpected(verified.error()), "6.17", "CONFIG_MEMCG_V1");
+  if (has_room_for_its_states(*verified)) return {Support::kSupported, "", ""};
+  return {Support::kAbsent, "the kernel does not charge the memory of the verifier",
+          "needs Linux 6.17"};
 }
 
-// With the memory where it can be had.
+// With the memory, or why it cannot be had.
 Result<Verified> load_with_account(const Code& code, int wanted) {
-  if (verifier_memory().support != Support::kSupported) return load_with_log(code, wanted);
+  if (Result<void> met = Capabilities::instance().check({"verifier_memory"}); !met) {
+    Result<Verified> verified = load_with_log(code, wanted);
+    if (verified) verified->peak_bytes = std::unexpected(met.error());
+    return verified;
+  }
   Result<Verified> verified = load_and_count(code, wanted);
   if (verified && !has_room_for_its_states(*verified)) {
     return wrong_result(fmt::format("the verifier kept {} states in {} bytes",
@@ -225,8 +226,11 @@ void add_counters(const Verified& verified, Findings& findings) {
   if (stats.time_us) {
     findings.counters["verifier_ns"] = static_cast<double>(*stats.time_us) * 1000;
   }
+  constexpr const char* kPeak = "verifier_peak_bytes";
   if (verified.peak_bytes) {
-    findings.counters["verifier_peak_bytes"] = static_cast<double>(*verified.peak_bytes);
+    findings.counters[kPeak] = static_cast<double>(*verified.peak_bytes);
+  } else {
+    findings.add_missing(kPeak, verified.peak_bytes.error());
   }
 }
 
@@ -354,7 +358,7 @@ void register_lifecycle_program(Registry& registry, Capabilities& capabilities) 
                     probe_load});
   capabilities.add({"verifier_memory",
                     "count the memory that the verifier takes, in a cgroup of one thread",
-                    verifier_memory});
+                    probe_verifier_memory});
   struct Operation {
     const char* name;
     const char* what;

@@ -3,14 +3,21 @@
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fixtures/cgroup.h"
+#include "fixtures/kernel_memory.h"
 #include "fixtures/link.h"
 #include "fixtures/unique_fd.h"
 #include "tests/bpf/loaded_case.h"
@@ -125,6 +132,7 @@ TEST_F(Lifecycle, ProgramComesWithTheVerifiersAccountAndItsSize) {
   Findings findings;
   ASSERT_THAT(load_->finish(findings), IsOk());
   EXPECT_EQ(findings.counters["verifier_insns"], 70);
+  EXPECT_NE(findings.counters.contains("verifier_peak_bytes"), findings.missing.size() == 1);
   ASSERT_EQ(load_->programs().size(), 1u);
   EXPECT_EQ(load_->programs()[0].insns_xlated, 70u);
   EXPECT_GT(load_->programs()[0].jited_bytes, 0u);
@@ -175,6 +183,25 @@ TEST_F(Lifecycle, MemoryThatSomebodyElseWasChargedForIsRefused) {
   if (IsSkipped()) return;
   world.code = leave_memory_cgroup;
   EXPECT_THAT(finish(), refused(HasSubstr("the verifier kept")));
+}
+
+// In a mount namespace that ends with the thread.
+TEST(KernelMemory, HostWithoutTheControllerLacksIt) {
+  const std::optional<CgroupPlace> place = own_cgroup("memory");
+  if (!place) GTEST_SKIP() << "this host is one";
+  Result<std::uint64_t> counted;
+  int errnum = 0;
+  std::jthread([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::umount2(place->mount.c_str(), MNT_DETACH) != 0) {
+      errnum = errno;
+      return;
+    }
+    counted = peak_kernel_bytes([] { return Result<void>(); });
+  }).join();
+  if (errnum != 0) GTEST_SKIP() << "unmount in private: " << std::strerror(errnum);
+  EXPECT_THAT(counted, ErrorIs(ErrorKind::kAbsent, HasSubstr("one of cgroup v1")));
 }
 
 TEST_F(Lifecycle, ProgramOfAnotherLengthIsRefused) {
