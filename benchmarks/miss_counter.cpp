@@ -19,7 +19,10 @@ constexpr const char* kCapability = "hw_cache_misses";
 constexpr std::array<const char*, 2> kNames = {"cache_misses", "floor_cache_misses"};
 
 Result<CpuEvent> open_event() {
-  return CpuEvent::open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, ::sched_getcpu());
+  Result<CpuEvent> event =
+      CpuEvent::open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, ::sched_getcpu());
+  if (!event) event.error().what = "count cache misses: " + event.error().what;
+  return event;
 }
 
 // Memory that was never touched is in no cache.

@@ -136,14 +136,16 @@ TEST_P(EchoHalvesAt, CountOnOneSideWhatTheOtherSent) {
   EXPECT_EQ(document["context"]["bpfmark"]["devices"], "client, 198.19.0.1");
   const ProcessResult dut = end_dut(SIGINT);
   EXPECT_THAT(dut, ExitsWith(0));
-  const std::string who = hook == "socket" ? "the server" : "the hook";
-  const auto requests = std::to_string(row["requests"].get<std::uint64_t>());
-  EXPECT_EQ(dut.out, one_case(hook) + ": " + who + " saw " + requests + "\n");
+  const auto saw = " saw " + std::to_string(row["requests"].get<std::uint64_t>());
+  const std::string counts = hook == "socket"   ? "the server" + saw
+                             : hook == "af_xdp" ? "the hook" + saw + ", the server" + saw
+                                                : "the hook" + saw;
+  EXPECT_EQ(dut.out, one_case(hook) + ": " + counts + "\n");
   EXPECT_THAT(left_behind(before_), IsEmpty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Hooks, EchoHalvesAt,
-                         ::testing::Values("socket", "sk_skb", "tcx", "xdp_generic"));
+                         ::testing::Values("socket", "sk_skb", "tcx", "xdp_generic", "af_xdp"));
 
 TEST_F(EchoHalves, KilledLeaveNothingAttached) {
   ASSERT_NO_FATAL_FAILURE(start_dut(one_case("xdp_generic")));
