@@ -9,8 +9,8 @@
 #include <memory>
 #include <utility>
 
-#include "fixtures/cpu_event.h"
 #include "fixtures/mapping.h"
+#include "fixtures/perf_event.h"
 
 namespace bpfmark {
 namespace {
@@ -18,9 +18,9 @@ namespace {
 constexpr const char* kCapability = "hw_cache_misses";
 constexpr std::array<const char*, 2> kNames = {"cache_misses", "floor_cache_misses"};
 
-Result<CpuEvent> open_event() {
-  Result<CpuEvent> event =
-      CpuEvent::open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, ::sched_getcpu());
+Result<PerfEvent> open_event() {
+  Result<PerfEvent> event =
+      PerfEvent::of_cpu(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, ::sched_getcpu());
   if (!event) event.error().what = "count cache misses: " + event.error().what;
   return event;
 }
@@ -28,7 +28,7 @@ Result<CpuEvent> open_event() {
 // Memory that was never touched is in no cache.
 Result<void> count_some() {
   constexpr std::size_t kBytes = 8 << 20;
-  const Result<CpuEvent> event = open_event();
+  const Result<PerfEvent> event = open_event();
   if (!event) return std::unexpected(event.error());
   const Result<Mapping> memory = Mapping::anonymous(kBytes, Mapping::whole_pages(1));
   if (!memory) return std::unexpected(memory.error());
@@ -73,10 +73,10 @@ MissCounter MissCounter::of_this_cpu() {
   if (Result<void> met = Capabilities::instance().check({kCapability}); !met) {
     return MissCounter(std::unexpected(met.error()));
   }
-  Result<CpuEvent> event = open_event();
+  Result<PerfEvent> event = open_event();
   if (!event) return MissCounter(std::unexpected(taken_away(event.error())));
   return MissCounter(
-      [own = std::make_shared<const CpuEvent>(std::move(*event))] { return own->count(); });
+      [own = std::make_shared<const PerfEvent>(std::move(*event))] { return own->count(); });
 }
 
 MissCounter::MissCounter(Result<Count> count) : count_(std::move(count)) {}

@@ -28,8 +28,8 @@
 #include "fixtures/foreign_programs.h"
 #include "fixtures/kernel_tgid.h"
 #include "fixtures/mapping.h"
+#include "fixtures/perf_event.h"
 #include "fixtures/skeleton.h"
-#include "fixtures/software_event.h"
 #include "harness/clock.h"
 #include "harness/program_identity.h"
 #include "page_fault.skel.h"
@@ -146,7 +146,7 @@ class FaultLoad : public PairedLoad {
   }
 
  private:
-  FaultLoad(Mapping memory, std::size_t unit_bytes, SoftwareEvent event)
+  FaultLoad(Mapping memory, std::size_t unit_bytes, PerfEvent event)
       : memory_(std::move(memory)), unit_bytes_(unit_bytes), event_(std::move(event)) {}
 
   // A sanitizer would look up each address in memory of its own, and fault there.
@@ -220,7 +220,7 @@ class FaultLoad : public PairedLoad {
 
   Mapping memory_;
   std::size_t unit_bytes_;
-  SoftwareEvent event_;
+  PerfEvent event_;
   std::optional<FaultSkeleton> skeleton_;  // without the monitor there is none
   Attachment attachment_;
 };
@@ -228,7 +228,7 @@ class FaultLoad : public PairedLoad {
 Result<std::unique_ptr<PairedLoad>> FaultLoad::create(const Kind& kind, bool probed) {
   Result<Mapping> memory = map(kind, 2 * kind.ops_per_batch);
   if (!memory) return std::unexpected(memory.error());
-  Result<SoftwareEvent> event = SoftwareEvent::open(PERF_COUNT_SW_PAGE_FAULTS_MIN);
+  Result<PerfEvent> event = PerfEvent::of_thread(PERF_COUNT_SW_PAGE_FAULTS_MIN);
   if (!event) return std::unexpected(event.error());
   std::unique_ptr<FaultLoad> load(
       new FaultLoad(std::move(*memory), kind.unit_bytes(), std::move(*event)));

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <thread>
 
-#include "fixtures/cpu_event.h"
 #include "fixtures/mapping.h"
+#include "fixtures/perf_event.h"
 #include "harness/guards.h"
 #include "tests/support/promised.h"
 #include "tests/support/result_matchers.h"
@@ -77,8 +77,8 @@ TEST(MissCounter, LoadThatCouldNotCountLeavesNoNumber) {
 // Faults of pages are events that every machine counts.
 void count_faults() {
   ASSERT_THAT(pin_to_cpu(allowed_cpus().back()), IsOk());
-  const Result<CpuEvent> faults =
-      CpuEvent::open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, ::sched_getcpu());
+  const Result<PerfEvent> faults =
+      PerfEvent::of_cpu(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, ::sched_getcpu());
   if (!faults) BPFMARK_SKIP_OR_FAIL(faults.error());
   constexpr std::size_t kPages = 64;
   const std::size_t page_bytes = Mapping::whole_pages(1);
@@ -93,10 +93,10 @@ void count_faults() {
 }
 
 // On a thread of its own, for other tests are to have all CPUs.
-TEST(CpuEvent, CountsWhatHappensOnItsCpu) { std::jthread(count_faults).join(); }
+TEST(PerfEvent, CountsWhatHappensOnItsCpu) { std::jthread(count_faults).join(); }
 
-TEST(CpuEvent, RefusesWhatIsNoEvent) {
-  EXPECT_THAT(CpuEvent::open(PERF_TYPE_SOFTWARE, ~0u, 0),
+TEST(PerfEvent, RefusesWhatIsNoEvent) {
+  EXPECT_THAT(PerfEvent::of_cpu(PERF_TYPE_SOFTWARE, ~0u, 0),
               ErrorIs(ErrorKind::kSystem, ::testing::HasSubstr("open event")));
 }
 
