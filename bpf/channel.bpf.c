@@ -6,6 +6,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/socket_map.bpf.h"
 #include "bpf/shared/channel.h"
 
 #define CACHE_LINE __attribute__((aligned(64)))
@@ -54,12 +55,7 @@ struct {
   __uint(max_entries, 1);
 } arena SEC(".maps");
 
-struct {
-  __uint(type, BPF_MAP_TYPE_XSKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u32);
-} user_sockets SEC(".maps");
+AF_XDP_SOCKET(user_sockets);
 
 /* State of one run; lives on the program's stack. */
 struct sending {

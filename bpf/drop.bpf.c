@@ -2,6 +2,7 @@
 // Counts the packets of a traffic source and drops them, at every hook. Every variant is loaded
 // alone.
 #include "bpf/lib/datagram.bpf.h"
+#include "bpf/lib/socket_map.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -30,9 +31,4 @@ int drop_sk_skb(struct __sk_buff* ctx) {
 }
 
 /* Its one entry is the socket whose packets the program above sees. */
-struct {
-  __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} sockets SEC(".maps");
+SK_SKB_SOCKETS(sockets, 1);

@@ -6,25 +6,16 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/socket_map.bpf.h"
 #include "bpf/shared/echo.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct bpfmark_echo_counts counts;
 
-struct {
-  __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} sockets SEC(".maps");
+SK_SKB_SOCKETS(sockets, 1);
 
-struct {
-  __uint(type, BPF_MAP_TYPE_XSKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u32);
-} user_sockets SEC(".maps");
+AF_XDP_SOCKET(user_sockets);
 
 /* Counts, and turns messages round where `turn` says so. */
 static __always_inline enum bpfmark_echo_verdict answer(void* start, void* end, int turn) {

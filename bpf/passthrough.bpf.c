@@ -8,17 +8,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/socket_map.bpf.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Packets of one device come one after the other: plain increments are exact. */
 __u64 passed;
 
-struct {
-  __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, 64);
-  __type(key, __u32);
-  __type(value, __u64);
-} sockets SEC(".maps");
+SK_SKB_SOCKETS(sockets, 64);
 
 SEC("?xdp")
 int pass_xdp(struct xdp_md* ctx) {

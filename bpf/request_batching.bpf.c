@@ -2,6 +2,7 @@
 // Joins requests: takes what is asked out of each, drops all but the last, and lets that one pass
 // with everything in it.
 #include "bpf/lib/datagram.bpf.h"
+#include "bpf/lib/socket_map.bpf.h"
 #include "bpf/shared/batching.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -12,12 +13,7 @@ const volatile __u32 requests = 1;
 /* Off: everything passes as it is. At a socket the program is not there then. */
 __u32 joining;
 
-struct {
-  __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} sockets SEC(".maps");
+SK_SKB_SOCKETS(sockets, 1);
 
 /* Packets of one device come one after the other: no two programs are in here at a time. */
 struct bpfmark_joined waiting[BPFMARK_MAX_JOINED];

@@ -4,6 +4,7 @@
 // where its time was read.
 #include "bpf/shared/time_to_hook.h"
 #include "bpf/lib/datagram.bpf.h"
+#include "bpf/lib/socket_map.bpf.h"
 #include "bpf/shared/histogram.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -16,19 +17,9 @@ struct bpfmark_transits transits;
 struct bpfmark_transits floor_transits;
 struct bpfmark_histogram transit_ns;
 
-struct {
-  __uint(type, BPF_MAP_TYPE_XSKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u32);
-} user_sockets SEC(".maps");
+AF_XDP_SOCKET(user_sockets);
 
-struct {
-  __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} sockets SEC(".maps");
+SK_SKB_SOCKETS(sockets, 1);
 
 static __always_inline void take(struct bpfmark_transits* sum, __u64 stamp_ns, __u64 now_ns) {
   sum->count++;
