@@ -102,7 +102,8 @@ Result<BodyProgram> BodyProgram::load(const BodyRequest& request) {
   (*skeleton)->rodata->verdict = request.verdict;
   (*skeleton)->rodata->stack_flags =
       BPF_F_REUSE_STACKID | (request.user_stack ? BPF_F_USER_STACK : 0);
-  if (Result<void> set = set_attach_target(program, *request.type, request.point); !set) {
+  if (Result<void> set = set_attach_target((*skeleton)->obj, program, *request.type, request.point);
+      !set) {
     return std::unexpected(set.error());
   }
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());

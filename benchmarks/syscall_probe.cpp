@@ -116,7 +116,8 @@ class LoadedProbe : public SyscallProbe {
     if (program_ == nullptr) return {};
     bpf_program__set_autoload(program_, true);
     if (monitor_.places.front() != Place::kLsm) return {};
-    return set_attach_target(program_, *find_attach_type("lsm"), point_of(Place::kLsm));
+    return set_attach_target(skeleton_->obj, program_, *find_attach_type("lsm"),
+                             point_of(Place::kLsm));
   }
 
   Result<void> load() {

@@ -44,7 +44,9 @@ Result<BodySkeleton> load_counter(std::string_view type, const HookPoint& point)
   if (!skeleton) return skeleton;
   bpf_program* const program = (*skeleton)->progs.body_counter;
   skeleton->select({program});
-  if (Result<void> set = set_attach_target(program, *find_attach_type(type), point); !set) {
+  if (Result<void> set =
+          set_attach_target((*skeleton)->obj, program, *find_attach_type(type), point);
+      !set) {
     return std::unexpected(set.error());
   }
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
