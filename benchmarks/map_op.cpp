@@ -90,12 +90,7 @@ Result<void> fill_outer(int fd, const OpCase& c) {
     }
     inner.push_back(std::move(map));
   }
-  return fill_map(fd, c.entries, {.key = 4, .value = 4},
-                  [&](std::uint32_t number, std::byte* key, std::byte* value) {
-                    const int map = inner[number % kInnerMaps].get();
-                    std::memcpy(key, &number, sizeof(number));
-                    std::memcpy(value, &map, sizeof(map));
-                  });
+  return fill_map_of_maps(fd, c.entries, inner);
 }
 
 Result<void> fill_bloom(int fd, const OpCase& c) {
