@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "harness/campaign.h"
 #include "harness/commands.h"
@@ -188,8 +189,8 @@ std::pair<std::string, std::string> without_value(const std::string& name, const
 }
 
 // All ladders of which at least two cases gave numbers, with the loads of all repetitions.
-void print_ladders(const std::vector<const Case*>& cases, const RunOptions& options,
-                   const RunLog& log) {
+std::string ladder_tables(const std::vector<const Case*>& cases, const RunOptions& options,
+                          const RunLog& log) {
   std::vector<std::pair<std::string, std::vector<LadderCase>>> ladders;
   for (const Case* const c : cases) {
     const auto [name, value] = without_value(c->name, c->ladder);
@@ -207,10 +208,12 @@ void print_ladders(const std::vector<const Case*>& cases, const RunOptions& opti
     if (found == ladders.end()) found = ladders.insert(found, {name, {}});
     found->second.push_back(std::move(rung));
   }
+  std::string tables;
   for (auto& [name, rungs] : ladders) {
     const std::vector<LadderStep> steps = ladder_steps(std::move(rungs));
-    if (steps.size() > 1) fmt::print("{}", table_ladder(name, steps, options.time_unit));
+    if (steps.size() > 1) tables += table_ladder(name, steps, options.time_unit);
   }
+  return tables;
 }
 
 void print_tally(const RunReporter::Tally& tally) {
@@ -260,19 +263,18 @@ int run_benchmarks(const Registry& registry, const RunOptions& options) {
   benchmark::RunSpecifiedBenchmarks(&reporter, ".");
   if (stop_signal() != 0) document.mark_incomplete();
 
-  if (options.format != OutputFormat::kConsole)
-    fmt::print("{}", rendered(document, options.format));
-  if (options.format == OutputFormat::kConsole) {
-    print_ladders(*selected, options, log);
-    print_tally(reporter.tally());
-  }
+  // The file first, for a print that fails ends the program.
+  Result<void> written;
   if (!options.out_path.empty()) {
-    if (Result<void> written =
-            write_whole_file(options.out_path, rendered(document, options.out_format));
-        !written) {
-      return complain(kExitFailure, written.error().what);
-    }
+    written = write_whole_file(options.out_path, rendered(document, options.out_format));
   }
+  if (options.format == OutputFormat::kConsole) {
+    fmt::print("{}{}", reporter.table(), ladder_tables(*selected, options, log));
+    print_tally(reporter.tally());
+  } else {
+    fmt::print("{}", rendered(document, options.format));
+  }
+  if (!written) return complain(kExitFailure, written.error().what);
   if (stop_signal() != 0) return kExitSignalBase + stop_signal();
   return reporter.tally().failures > 0 ? kExitFailure : kExitOk;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "harness/run_reporter.h"
 
-#include <fmt/format.h>
-
 #include "harness/console_reporter.h"
 #include "harness/gbench_compat.h"
 
@@ -18,7 +16,7 @@ double counter(const benchmark::BenchmarkReporter::Run& run, const char* name) {
 
 bool RunReporter::ReportContext(const Context& context) {
   document_.set_context(context);
-  if (shows_times_) print(table_head(options_.time_unit));
+  if (shows_times_) table_ += table_head(options_.time_unit);
   return true;
 }
 
@@ -28,10 +26,10 @@ void RunReporter::ReportRuns(const std::vector<Run>& runs) {
       document_.add_run(run, nullptr);
       if (!shows_times_) continue;
       const bool percentage = run.aggregate_unit == benchmark::kPercentage;
-      print(table_aggregate(run.run_name.function_name + "_" + run.aggregate_name,
-                            percentage ? run.real_accumulated_time : run.GetAdjustedRealTime(),
-                            counter(run, "floor_ns"), counter(run, "net_ns"), percentage,
-                            options_.time_unit));
+      table_ += table_aggregate(run.run_name.function_name + "_" + run.aggregate_name,
+                                percentage ? run.real_accumulated_time : run.GetAdjustedRealTime(),
+                                counter(run, "floor_ns"), counter(run, "net_ns"), percentage,
+                                options_.time_unit);
     } else {
       report_run(run);
     }
@@ -49,9 +47,9 @@ void RunReporter::report_run(const Run& run) {
     ++tally_.numbers;
     document_.add_run(run, &**outcome);
     if (!options_.display_aggregates_only || options_.repetitions == 1) {
-      print(shows_times_ ? table_row(name, **outcome, options_.time_unit)
-                         : table_verified(name, **outcome));
-      print(table_findings(**outcome, options_.histograms && shows_times_));
+      table_ += shows_times_ ? table_row(name, **outcome, options_.time_unit)
+                             : table_verified(name, **outcome);
+      table_ += table_findings(**outcome, options_.histograms && shows_times_);
     }
   }
 }
@@ -61,17 +59,12 @@ void RunReporter::report_error(const std::string& name, const Error& error) {
   if (log_.is_failure(error)) {
     ++tally_.failures;
     document_.add_failure(name, error);
-    print(table_failure(name, error));
+    table_ += table_failure(name, error);
   } else {
     ++tally_.skips;
     document_.add_skip(name, error);
-    print(table_skip(name, error));
+    table_ += table_skip(name, error);
   }
-}
-
-void RunReporter::print(const std::string& text) const {
-  if (options_.format != OutputFormat::kConsole) return;
-  fmt::print("{}", text);
 }
 
 }  // namespace bpfmark

@@ -12,8 +12,8 @@
 
 namespace bpfmark {
 
-// What Google Benchmark reports to: fills the result document and, for the console format, prints
-// the table as the cases end.
+// What Google Benchmark reports to: fills the result document and, for the console format, the
+// table. Prints nothing: the library flushes stdout and overlooks what could not be written.
 class RunReporter : public benchmark::BenchmarkReporter {
  public:
   struct Tally {
@@ -31,17 +31,18 @@ class RunReporter : public benchmark::BenchmarkReporter {
   void ReportRuns(const std::vector<Run>& runs) override;
 
   const Tally& tally() const { return tally_; }
+  const std::string& table() const { return table_; }
 
  private:
   void report_run(const Run& run);
   void report_error(const std::string& name, const Error& error);
-  void print(const std::string& text) const;
 
   const RunOptions& options_;
   const RunLog& log_;
   ResultDocument& document_;
   const bool shows_times_;
   Tally tally_;
+  std::string table_;
 };
 
 }  // namespace bpfmark

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/smoke/bench_program.h"
@@ -22,6 +23,7 @@ using ::testing::IsEmpty;
 
 const std::string kDryRun = "--benchmark_dry_run";
 const std::string kOneCase = "--benchmark_filter=^clock/read:user_monotonic$";
+const std::string kManyCases = "--benchmark_filter=^(clock|hook_entry|map_lookup_table3)/";
 
 std::vector<std::string> files_in(const TemporaryDirectory& directory) {
   std::vector<std::string> names;
@@ -107,12 +109,16 @@ INSTANTIATE_TEST_SUITE_P(
                       std::vector<std::string>{"--help"}));
 
 TEST(ResultFileBesideAFullStdout, IsWrittenAllTheSame) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.file("run.json");
-  const ProcessResult run = run_bench_with(
-      {.arguments = {kDryRun, kOneCase, "--benchmark_out=" + path}, .stdout_path = "/dev/full"});
-  EXPECT_THAT(run, ExitsWith(1));
-  EXPECT_EQ(names_of(parsed_file(path)["benchmarks"]).size(), 1u);
+  // The second one's table does not fit into the buffer of stdout.
+  for (const auto& [filter, cases] : {std::pair(kOneCase, 1u), std::pair(kManyCases, 55u)}) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.file("run.json");
+    const ProcessResult run = run_bench_with(
+        {.arguments = {kDryRun, filter, "--benchmark_out=" + path}, .stdout_path = "/dev/full"});
+    EXPECT_THAT(run, ExitsWith(1));
+    const nlohmann::json document = parsed_file(path);
+    EXPECT_EQ(document["benchmarks"].size() + document["skips"].size(), cases);
+  }
 }
 
 }  // namespace
