@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/identity.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
 
@@ -64,5 +65,11 @@ MATCHER_P(ExitsWith, code, "exits with status " + std::to_string(code)) {
 // Ends the test if BPF is not to be had.
 #define BPFMARK_NEEDS_BPF() \
   if (const std::string lack = ::bpfmark::lack_of_bpf(); !lack.empty()) GTEST_SKIP() << lack
+
+// Ends the test on an emulated machine.
+#define BPFMARK_NEEDS_TIMES()                                                                    \
+  if (::bpfmark::machine_is_emulated())                                                          \
+  GTEST_SKIP() << "times of an emulated machine mean nothing: bench neither shows nor compares " \
+                  "them"
 
 }  // namespace bpfmark

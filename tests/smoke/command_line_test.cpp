@@ -161,6 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(MinTime, NewSpellingsMeasureLonger) {
+  BPFMARK_NEEDS_TIMES();
   const auto ops_with = [](const std::string& flag) {
     const ProcessResult run = run_bench({kUnprivileged, "--benchmark_format=json", flag});
     EXPECT_THAT(run, ExitsWith(0));

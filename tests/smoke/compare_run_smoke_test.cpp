@@ -35,6 +35,7 @@ std::vector<std::string> arguments(std::vector<std::string> options) {
 
 TEST(CompareRunSmoke, SameProgramIsNoRegressionAndItsLaunchesAreKept) {
   BPFMARK_NEEDS_BPF();
+  BPFMARK_NEEDS_TIMES();
   const TemporaryDirectory directory;
   const std::string kept = directory.file("kept"), report = directory.file("report.json");
   const ProcessResult result =
@@ -64,6 +65,7 @@ TEST(CompareRunSmoke, SameProgramIsNoRegressionAndItsLaunchesAreKept) {
 
 TEST(CompareRunSmoke, InjectedSlowdownIsFoundAndConfirmed) {
   BPFMARK_NEEDS_BPF();
+  BPFMARK_NEEDS_TIMES();
   const ProcessResult result = run_bench(arguments({"--inject=10"}));
   EXPECT_THAT(result, ExitsWith(1));
   EXPECT_THAT(result.out, AllOf(HasSubstr("--inject=10"), HasSubstr("2 regressions"),
@@ -72,6 +74,7 @@ TEST(CompareRunSmoke, InjectedSlowdownIsFoundAndConfirmed) {
 
 TEST(CompareRunSmoke, CommandsAroundTheLaunchesAndTheirLabels) {
   BPFMARK_NEEDS_BPF();
+  BPFMARK_NEEDS_TIMES();
   const TemporaryDirectory directory;
   const std::string events = directory.file("events"), kept = directory.file("kept");
   const ProcessResult result = run_bench(
@@ -131,6 +134,7 @@ class CompareRunStopped : public ::testing::TestWithParam<int> {};
 
 TEST_P(CompareRunStopped, LeavesNoProcessNoProgramAndNoFile) {
   BPFMARK_NEEDS_BPF();
+  BPFMARK_NEEDS_TIMES();
   const Inventory before = Inventory::take();
   Result<Process> process = Process::start(
       {.program = bench_path(),

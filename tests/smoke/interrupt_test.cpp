@@ -10,10 +10,12 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "harness/guards.h"
 #include "tests/smoke/bench_program.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/temporary_directory.h"
@@ -168,6 +170,9 @@ class KilledIn : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(KilledIn, LeavesNoProgramAndNoProcess) {
   BPFMARK_NEEDS_BPF();
+  if (std::string_view(GetParam()).starts_with("interference") && allowed_cpus().size() < 2) {
+    GTEST_SKIP() << "an aggressor needs a second CPU";
+  }
   const TemporaryDirectory directory;
   const Inventory before = Inventory::take();
   Result<Process> process = Process::start(

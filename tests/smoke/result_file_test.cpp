@@ -140,6 +140,7 @@ TEST(Repetitions, OfMixedCasesStayWithTheirCase) {
 }
 
 TEST(Repetitions, AggregatesOnlyShowsThemButTheFileKeepsAll) {
+  BPFMARK_NEEDS_TIMES();
   const TemporaryDirectory directory;
   const std::string path = directory.file("run.json");
   const ProcessResult run =
@@ -209,6 +210,7 @@ TEST(Trials, KeepTheirSamplesOnRequestOnly) {
 }
 
 TEST(Histograms, ArePrintedByPowersOfTwoOnRequest) {
+  BPFMARK_NEEDS_TIMES();
   BPFMARK_NEEDS_BPF();
   const std::string one_case = "--benchmark_filter=^syscall_latency/call:getppid/monitor:none$";
   EXPECT_THAT(run_bench({kDryRun, one_case}).out, Not(HasSubstr("kernel, ns: ")));
@@ -247,6 +249,7 @@ TEST(Csv, HasOneLineARunAndAsManyCellsInEach) {
 }
 
 TEST(Stdout, HasNothingButTheResult) {
+  BPFMARK_NEEDS_TIMES();
   const ProcessResult json = run_bench({kDryRun, kOneCase, "--benchmark_format=json"});
   ASSERT_THAT(json, ExitsWith(0));
   EXPECT_TRUE(parsed(json.out).is_object());

@@ -36,6 +36,8 @@ TEST(Unprivileged, CasesAreSkippedNamingWhatIsNotPermittedAndTheRunIsGood) {
   ASSERT_THAT(document["skips"], Not(IsEmpty()));
   for (const auto& skip : document["skips"]) {
     SCOPED_TRACE(skip.dump());
+    // Root lacks it as well: on a small machine, on an emulated one.
+    if (skip["capability"] == "two_cpus" || skip["capability"] == "timely_timers") continue;
     EXPECT_EQ(skip["support"], "not permitted");
     EXPECT_THAT(skip["cause"].get<std::string>(),
                 HasSubstr(skip["capability"].get<std::string>() + ": "));
