@@ -2,6 +2,7 @@
 #include "ci/judge/ledger_command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <iostream>
 #include <iterator>

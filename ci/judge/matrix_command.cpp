@@ -2,6 +2,7 @@
 #include "ci/judge/matrix_command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <filesystem>
 #include <iostream>

@@ -2,6 +2,7 @@
 #include "ci/judge/paper_command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <iostream>

@@ -2,6 +2,7 @@
 #include "ci/machine/doctor_command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <iostream>

@@ -2,6 +2,7 @@
 #include "ci/machine/tune_command.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <filesystem>

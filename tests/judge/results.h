@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <cstddef>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,88 +16,22 @@ namespace bpfmark {
 using Metrics = std::map<std::string, double>;
 
 // A result file in the format of this program, as a launch without any benchmark to begin with.
-inline nlohmann::ordered_json empty_result() {
-  return nlohmann::ordered_json::parse(R"({
-    "context": {
-      "date": "2026-01-01T00:00:00+00:00",
-      "caches": [{"type": "Data", "level": 1}],
-      "library_build_type": "release",
-      "bpfmark": {
-        "schema_version": 1,
-        "build": {"commit": "c0ffee", "build_type": "Release", "libbpf": "1.4"},
-        "arguments": ["bench"],
-        "pinned_cpu": 1,
-        "kernel": {
-          "release": "6.18.0", "machine": "x86_64", "config_hash": "24f3a96e",
-          "bpf": {"jit_enable": "1", "jit_harden": "0"},
-          "mitigations": {"meltdown": "Not affected"}
-        },
-        "cpu": {"model": "AMD EPYC", "hypervisor": "KVMKVMKVM"},
-        "user_clock_resolution_ns": 20.0
-      }
-    },
-    "benchmarks": [],
-    "skips": [],
-    "failures": []
-  })");
-}
+nlohmann::ordered_json empty_result();
 
-inline nlohmann::ordered_json entry_of(const std::string& name, const Metrics& metrics,
-                                       int repetition = 0) {
-  nlohmann::ordered_json entry = {{"name", name},
-                                  {"run_name", name},
-                                  {"run_type", "iteration"},
-                                  {"repetitions", 1},
-                                  {"repetition_index", repetition},
-                                  {"threads", 1},
-                                  {"iterations", 4096},
-                                  {"real_time", 12.5},
-                                  {"cpu_time", 12.5},
-                                  {"time_unit", "ns"}};
-  for (const auto& [metric, value] : metrics) entry[metric] = value;
-  return entry;
-}
+nlohmann::ordered_json entry_of(const std::string& name, const Metrics& metrics,
+                                int repetition = 0);
 
-inline nlohmann::ordered_json result_of(const std::map<std::string, Metrics>& benchmarks) {
-  nlohmann::ordered_json result = empty_result();
-  for (const auto& [name, metrics] : benchmarks) {
-    result["benchmarks"].push_back(entry_of(name, metrics));
-  }
-  return result;
-}
+nlohmann::ordered_json result_of(const std::map<std::string, Metrics>& benchmarks);
 
-inline void write_text(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-inline std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+void write_text(const std::string& path, const std::string& text);
+std::string text_of(const std::string& path);
 
 using SamplesByName = std::vector<std::pair<std::string, std::vector<double>>>;
 
 // A side that has been read: one metric, samples of each benchmark.
-inline ResultSet side_of(const SamplesByName& benchmarks, const std::string& metric = "net_ns") {
-  ResultSet set;
-  set.path = "made-up";
-  for (const auto& [name, samples] : benchmarks) {
-    set.index[name] = set.benchmarks.size();
-    set.benchmarks.push_back({.name = name, .metrics = {{metric, samples}}});
-    set.files.resize(std::max(set.files.size(), samples.size()), "made-up.json");
-  }
-  return set;
-}
+ResultSet side_of(const SamplesByName& benchmarks, const std::string& metric = "net_ns");
 
 // `n` samples around `centre`, spread evenly over +-`spread` of it.
-inline std::vector<double> samples_around(double centre, std::size_t n = 10,
-                                          double spread = 0.005) {
-  std::vector<double> samples;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double place = n == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(n - 1);
-    samples.push_back(centre * (1 + spread * (2 * place - 1)));
-  }
-  return samples;
-}
+std::vector<double> samples_around(double centre, std::size_t n = 10, double spread = 0.005);
 
 }  // namespace bpfmark
