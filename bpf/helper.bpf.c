@@ -41,7 +41,8 @@ TP_HELPER(uid_gid, , value = bpf_get_current_uid_gid(), value != ~0ull)
 TP_HELPER(cgroup_id, , value = bpf_get_current_cgroup_id(), value != 0)
 /* The upper bits of every kernel address are set. */
 TP_HELPER(task, , value = bpf_get_current_task() >> 48, value == 0xffff)
-TP_HELPER(comm, __u64 comm[2], value = bpf_get_current_comm(comm, sizeof(comm)) ? 0 : comm[0],
+/* Older kernels leave what is behind the end of the name. */
+TP_HELPER(comm, __u64 comm[2] = {0}, value = bpf_get_current_comm(comm, sizeof(comm)) ? 0 : comm[0],
           value != 0)
 
 /* --- memory */
