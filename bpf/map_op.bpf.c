@@ -124,11 +124,11 @@ static long take_record(struct bpf_dynptr* record, void* taken) {
   return 1; /* and no more */
 }
 
-/* A wrong word spoils the hits without a branch, for the verifier of 6.1 would walk both ways of
- * each. */
+/* A hit if one record was taken and it is the right word: the sign of `wrong` is its being anything
+ * but 0. By arithmetic, for the verifier of 6.1 would walk both ways of every branch. */
 TC_PROGRAM(drain, __u64 taken = 0;
-           hits +=
-           bpf_user_ringbuf_drain(&table, take_record, &taken, BPF_RB_NO_WAKEUP) - (taken ^ word);
+           __u64 wrong = bpf_user_ringbuf_drain(&table, take_record, &taken, BPF_RB_NO_WAKEUP) ^ 1;
+           wrong |= taken ^ word; wrong |= -wrong; BPFMARK_OPAQUE(wrong); hits += 1 - (wrong >> 63);
            sum += taken)
 
 TC_PROGRAM(
