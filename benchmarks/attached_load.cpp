@@ -140,7 +140,8 @@ Result<BodyProgram> load_body(const AttachedCase& attached, const HookDriver& dr
                             .type = attached.type,
                             .point = driver.point(),
                             .verdict = attached.verdict,
-                            .user_stack = attached.user_stack});
+                            .user_stack = attached.user_stack,
+                            .ours_alone = attached.ours_alone});
 }
 
 Result<std::unique_ptr<PairedLoad>> load_attached(const AttachedCase& attached) {

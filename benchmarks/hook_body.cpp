@@ -20,18 +20,19 @@ using Programs = decltype(hook_body_bpf::progs);
 using Maps = decltype(hook_body_bpf::maps);
 
 constexpr std::array kBodies{
-    HookBody{"empty", "does nothing", &Programs::body_empty, nullptr, false},
-    HookBody{"counter", "counts in a global variable", &Programs::body_counter, nullptr, false},
+    HookBody{"empty", "does nothing", &Programs::body_empty, nullptr, &Programs::alone_empty},
+    HookBody{"counter", "counts in a global variable", &Programs::body_counter, nullptr,
+             &Programs::alone_counter},
     HookBody{"hash", "increments in a hash map, by a number", &Programs::body_hash,
-             &Maps::by_number, false},
+             &Maps::by_number, &Programs::alone_hash},
     HookBody{"hash_struct", "increments in a hash map, by a struct", &Programs::body_hash_struct,
-             &Maps::by_struct, false},
+             &Maps::by_struct, &Programs::alone_hash_struct},
     HookBody{"ringbuf", "writes an event with its time to a ring buffer", &Programs::body_ringbuf,
-             &Maps::ring, false},
+             &Maps::ring, &Programs::alone_ringbuf},
     HookBody{"perfbuf", "writes an event with its time to a perf buffer", &Programs::body_perfbuf,
-             &Maps::perf, false},
+             &Maps::perf, &Programs::alone_perfbuf},
     HookBody{"stackid", "asks for the id of its stack", &Programs::body_stackid, &Maps::stacks,
-             true},
+             nullptr},
 };
 
 // Without an entry the increments would find nothing to increment.
@@ -49,6 +50,12 @@ Result<std::uint64_t> value_of(const bpf_map* map, const void* key) {
     return system_error(-err, "read the entry to increment");
   }
   return value;
+}
+
+// Whether programs of a type may ask which process runs. Whoever may not load a program to find
+// out hears of that when the program itself is loaded.
+bool may_ask_for_process(bpf_prog_type type) {
+  return libbpf_probe_bpf_helper(type, BPF_FUNC_get_current_pid_tgid, nullptr) != 0;
 }
 
 constexpr std::uint32_t kNumber = 1;
@@ -85,13 +92,19 @@ const HookBody* find_hook_body(std::string_view name) {
   return found == kBodies.end() ? nullptr : found;
 }
 
-BodyProgram::BodyProgram(Skeleton<hook_body_bpf> skeleton, const HookBody& body)
-    : skeleton_(std::make_unique<Skeleton<hook_body_bpf>>(std::move(skeleton))), body_(&body) {}
+BodyProgram::BodyProgram(Skeleton<hook_body_bpf> skeleton, const HookBody& body,
+                         const bpf_program* program)
+    : skeleton_(std::make_unique<Skeleton<hook_body_bpf>>(std::move(skeleton))),
+      body_(&body),
+      program_(program) {}
 
 Result<BodyProgram> BodyProgram::load(const BodyRequest& request) {
   auto skeleton = Skeleton<hook_body_bpf>::open();
   if (!skeleton) return std::unexpected(skeleton.error());
-  bpf_program* const program = (*skeleton)->progs.*request.body->program;
+  const bool asks = !request.ours_alone || request.body->alone == nullptr ||
+                    may_ask_for_process(program_type(*request.type, request.point));
+  bpf_program* const program =
+      (*skeleton)->progs.*(asks ? request.body->program : request.body->alone);
   skeleton->select({program});
   bpf_map* const used = request.body->map ? (*skeleton)->maps.*request.body->map : nullptr;
   for (bpf_map* const map :
@@ -107,7 +120,7 @@ Result<BodyProgram> BodyProgram::load(const BodyRequest& request) {
     return std::unexpected(set.error());
   }
   if (Result<void> loaded = skeleton->load(); !loaded) return std::unexpected(loaded.error());
-  BodyProgram made(std::move(*skeleton), *request.body);
+  BodyProgram made(std::move(*skeleton), *request.body, program);
   if (Result<void> opened = made.open_buffer(); !opened) return std::unexpected(opened.error());
   return made;
 }

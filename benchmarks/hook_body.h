@@ -24,7 +24,9 @@ struct HookBody {
   std::string_view what;
   bpf_program* decltype(hook_body_bpf::progs)::* program;
   bpf_map* decltype(hook_body_bpf::maps)::* map;  // the one that it uses, nullptr for none
-  bool tracing_only;                              // its helper is for programs that trace
+  // The same without asking who runs; nullptr if its helper is for programs that trace, all of
+  // which may ask.
+  bpf_program* decltype(hook_body_bpf::progs)::* alone;
 };
 
 std::span<const HookBody> hook_bodies();
@@ -39,6 +41,7 @@ struct BodyRequest {
   HookPoint point;
   int verdict = 0;          // lets things take their course
   bool user_stack = false;  // for the stack id: of user space, not of the kernel
+  bool ours_alone = false;  // nobody else passes: where the kernel lets no program ask, it need not
 };
 
 // A body, loaded as a program of one type. Owns program and maps, not the attachment.
@@ -47,7 +50,7 @@ class BodyProgram {
   // Errors: those of set_attach_target(), kSystem.
   static Result<BodyProgram> load(const BodyRequest& request);
 
-  const bpf_program* program() const { return (*skeleton_)->progs.*body_->program; }
+  const bpf_program* program() const { return program_; }
   int fd() const { return bpf_program__fd(program()); }
 
   // Where the program looks for whom it is meant.
@@ -67,13 +70,14 @@ class BodyProgram {
     void operator()(Buffer* buffer) const;
   };
 
-  BodyProgram(Skeleton<hook_body_bpf> skeleton, const HookBody& body);
+  BodyProgram(Skeleton<hook_body_bpf> skeleton, const HookBody& body, const bpf_program* program);
 
   Result<void> open_buffer();
   Result<std::uint64_t> traces();
 
   std::unique_ptr<Skeleton<hook_body_bpf>> skeleton_;
   const HookBody* body_;
+  const bpf_program* program_;  // of the skeleton
   std::unique_ptr<Buffer, CloseBuffer> buffer_;
   std::uint64_t taken_ = 0;
   std::uint64_t drops_ = 0;

@@ -57,14 +57,24 @@ struct {
   __uint(value_size, 127 * sizeof(__u64));
 } stacks SEC(".maps");
 
-#define HOOK_BODY(name)                                       \
-  static __always_inline void name(void* ctx);                \
-  SEC("?hook") int body_##name(void* ctx) {                   \
-    const __u64 tgid = bpf_get_current_pid_tgid() >> 32;      \
+#define BODY_FOR(program, process, name)                      \
+  SEC("?hook") int program##_##name(void* ctx) {              \
+    const __u64 tgid = process;                               \
     if (((tgid ^ filter.tgid) & filter.mask) == 0) name(ctx); \
     return verdict;                                           \
-  }                                                           \
+  }
+
+#define TRACING_BODY(name)                               \
+  static __always_inline void name(void* ctx);           \
+  BODY_FOR(body, bpf_get_current_pid_tgid() >> 32, name) \
   static __always_inline void name(void* ctx)
+
+/* The one that is alone does not ask who runs, which programs of some types may not before 6.10. It
+ * is for hooks that only we pass: its filter is the gate of a batch, and no more. */
+#define HOOK_BODY(name)                        \
+  static __always_inline void name(void* ctx); \
+  BODY_FOR(alone, 0, name)                     \
+  TRACING_BODY(name)
 
 HOOK_BODY(empty) { asm volatile(""); }
 
@@ -102,7 +112,7 @@ HOOK_BODY(perfbuf) {
   }
 }
 
-HOOK_BODY(stackid) {
+TRACING_BODY(stackid) {
   if (bpf_get_stackid(ctx, &stacks, stack_flags) >= 0) {
     counts.events++;
   } else {

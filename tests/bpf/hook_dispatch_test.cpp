@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Programs on live hooks: that one body stays the same as every type, and that a load refuses every
 // world in which the program did not run exactly as often as its hook was passed.
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +15,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -25,6 +28,21 @@
 #include "tests/bpf/registered_cases.h"
 #include "tests/support/promised.h"
 #include "tests/support/result_matchers.h"
+
+namespace {
+
+// The answer of a kernel that has it for no type of program.
+std::optional<bpf_func_id> refused_helper;
+
+}  // namespace
+
+// What the linker puts in the place of libbpf's function in this program.
+extern "C" {
+int __real_libbpf_probe_bpf_helper(bpf_prog_type type, bpf_func_id helper, const void* options);
+int __wrap_libbpf_probe_bpf_helper(bpf_prog_type type, bpf_func_id helper, const void* options) {
+  return helper == refused_helper ? 0 : __real_libbpf_probe_bpf_helper(type, helper, options);
+}
+}
 
 namespace bpfmark {
 namespace {
@@ -222,9 +240,37 @@ TEST(HookBody, IsTheSameInstructionsAsEveryType) {
     }
   }
   if (types == 0) BPFMARK_SKIP_OR_FAIL(*lack);
-  EXPECT_THAT(tags, SizeIs(hook_bodies().size()));
+  // Beside them those that do not ask, where the kernel has types that may not.
+  EXPECT_EQ(
+      std::ranges::count_if(tags, [](const auto& tag) { return tag.first.starts_with("body_"); }),
+      std::ssize(hook_bodies()));
   for (const auto& [body, different] : tags) {
     EXPECT_THAT(different, SizeIs(1)) << body;
+  }
+}
+
+// A kernel before 6.10: programs of cgroups may not ask which process runs.
+TEST(HookBody, CountsWithoutAskingWhereTheKernelLetsItNotAsk) {
+  registered_cases();
+  if (Result<void> met = Capabilities::instance().check({"attach_cgroup"}); !met) {
+    BPFMARK_SKIP_OR_FAIL(met.error());
+  }
+  ASSERT_THAT(pin_to_cpu(allowed_cpus().back()), IsOk());
+  for (const HookBody& body : hook_bodies()) {
+    if (body.alone == nullptr) continue;
+    SCOPED_TRACE(body.name);
+    refused_helper = BPF_FUNC_get_current_pid_tgid;
+    const auto load =
+        find_case(fmt::format("hook_dispatch/type:cgroup_connect4/body:{}", body.name))->load();
+    refused_helper.reset();
+    ASSERT_THAT(load, IsOk());
+    EXPECT_EQ((*load)->programs().at(0).name, fmt::format("alone_{}", body.name).substr(0, 15));
+    for (const Arm arm : {Arm::kSubject, Arm::kFloor, Arm::kSubject}) {
+      ASSERT_THAT((*load)->prepare(arm), IsOk());
+      EXPECT_THAT((*load)->run(arm, 100), IsOk());
+    }
+    Findings findings;
+    EXPECT_THAT((*load)->finish(findings), IsOk());
   }
 }
 
