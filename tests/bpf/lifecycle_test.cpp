@@ -291,8 +291,9 @@ TEST_F(Lifecycle, ProgramThatNoPacketMeetsIsRefused) {
 TEST_F(Lifecycle, MapOfAnotherSizeIsRefused) {
   ASSERT_NO_FATAL_FAILURE(load("lifecycle/op:map_create/type:array/entries:1024"));
   if (IsSkipped()) return;
-  world.entries = [](__u32 entries) { return entries / 2; };
-  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("512 entries instead of")));
+  // Before 6.4 what is charged is an estimate, which counts keys that an array does not have.
+  world.entries = [](__u32 entries) { return entries / 4; };
+  EXPECT_THAT(run(Arm::kSubject), refused(HasSubstr("256 entries instead of")));
   EXPECT_THAT(finish(), refused(HasSubstr("bytes are charged for a map that needs 8192")));
 }
 

@@ -21,8 +21,10 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Field;
+using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Le;
 using ::testing::SizeIs;
 
 std::atomic<bool> children_die = false;
@@ -118,7 +120,8 @@ TEST_F(ProcessLifecycle, RecordsThatFindNoRoomAreCountedAsLost) {
   ASSERT_THAT(load_->run(Arm::kSubject, kRoom + 100), IsOk());
   Findings findings;
   ASSERT_THAT(load_->finish(findings), IsOk());
-  EXPECT_EQ(findings.counters["lost"], 100);
+  // Before 6.16 a thread that was joined may yet have to exit, and finds a ring that has been read.
+  EXPECT_THAT(findings.counters["lost"], AllOf(Ge(99), Le(100)));
 }
 
 TEST_F(ProcessLifecycle, ProbesOfOthersAreNamed) {
