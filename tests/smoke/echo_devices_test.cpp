@@ -124,6 +124,14 @@ class EchoHalvesAt : public EchoHalves, public ::testing::WithParamInterface<con
 
 TEST_P(EchoHalvesAt, CountOnOneSideWhatTheOtherSent) {
   const std::string hook = GetParam();
+  const std::string capability = "echo_" + hook;
+  const nlohmann::json probed = parsed(run_bench({"probe", "--json", capability}).out);
+  if (probed[0]["support"] != "supported") {
+    BPFMARK_SKIP_OR_FAIL((Error{.kind = ErrorKind::kAbsent,
+                                .what = probed[0]["cause"],
+                                .remedy = probed[0]["remedy"],
+                                .capability = capability}));
+  }
   ASSERT_NO_FATAL_FAILURE(start_dut(one_case(hook)));
   const ProcessResult client = run_client(one_case(hook));
   ASSERT_THAT(client, ExitsWith(0));
@@ -189,7 +197,8 @@ void detach_links_since(const Inventory& before) {
 
 // The client gives up after a second, and each half says what it knows of the requests.
 TEST_F(EchoHalves, HookThatIsGoneIsNoAnswerAndIsNoticedByItsHalf) {
-  const std::string open_loop = "echo_open_loop/proto:udp/hook:tcx/payload:13/rate_kps:20/cpu:same";
+  const std::string open_loop =
+      "echo_open_loop/proto:udp/hook:xdp_generic/payload:13/rate_kps:20/cpu:same";
   ASSERT_NO_FATAL_FAILURE(start_dut(open_loop));
   ASSERT_NO_FATAL_FAILURE(detach_links_since(before_));
   const ProcessResult client = run_client(open_loop);
@@ -206,11 +215,11 @@ TEST_F(EchoHalves, EndOfAPipeAtStdinEndsTheDut) {
   const std::string pipe = directory.file("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   UniqueFd held(::open(pipe.c_str(), O_RDWR | O_CLOEXEC));
-  ASSERT_NO_FATAL_FAILURE(start_dut(one_case("tcx"), kClientAddresses.ipv4, pipe));
+  ASSERT_NO_FATAL_FAILURE(start_dut(one_case("xdp_generic"), kClientAddresses.ipv4, pipe));
   held = UniqueFd();
   const ProcessResult dut = end_of(*dut_);
   EXPECT_THAT(dut, ExitsWith(0));
-  EXPECT_EQ(dut.out, one_case("tcx") + ": the hook saw 0\n");
+  EXPECT_EQ(dut.out, one_case("xdp_generic") + ": the hook saw 0\n");
 }
 
 TEST_F(EchoHalves, RefuseADeviceThatCannotBeUsed) {

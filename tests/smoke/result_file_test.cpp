@@ -280,16 +280,17 @@ TEST(GoldenFields, OfTheResultFile) {
   std::set<std::string> fields;
   // Numbers with all that they can have beside them; a dry run; skips and failures.
   add_fields(
-      parsed(run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
-                        "hook_entry/type:tc/body:counter|compute/kernel:fib/for:host_o2/n:80|"
-                        "composite/first:ktime/second:array|"
-                        "echo_rtt/proto:udp/hook:tcx/payload:13/think_us:0/wakeup:busy/cpu:same|"
-                        "syscall_overhead/call:getppid/hook:tp/body:counter|"
-                        "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
-                        "--keep-rounds", "--label=golden", "--order-seed=7", "--loads=12",
-                        "--benchmark_min_time=1000x", "--benchmark_repetitions=2",
-                        "--benchmark_format=json"})
-                 .out),
+      parsed(
+          run_bench({"--benchmark_filter=^(clock/read:ktime_pair|clock/loop:bounded|"
+                     "hook_entry/type:tc/body:counter|compute/kernel:fib/for:host_o2/n:80|"
+                     "composite/first:ktime/second:array|"
+                     "echo_rtt/proto:udp/hook:tc_clsact/payload:13/think_us:0/wakeup:busy/cpu:same|"
+                     "syscall_overhead/call:getppid/hook:tp/body:counter|"
+                     "syscall_latency/call:getppid/monitor:raw_tp_noop)$",
+                     "--keep-rounds", "--label=golden", "--order-seed=7", "--loads=12",
+                     "--benchmark_min_time=1000x", "--benchmark_repetitions=2",
+                     "--benchmark_format=json"})
+              .out),
       fields);
   add_fields(parsed(PublicCopy()
                         .run({kDryRun, "--benchmark_filter=hook_entry/type:(tc|xdp)",
