@@ -133,7 +133,7 @@ bool can_have(const HookType& type, const HookBody& body) {
   const bpf_prog_type program = type.attached.type->program_type;
   const bool tracing = type.attached.type->name != "cgroup" && program != BPF_PROG_TYPE_SK_LOOKUP &&
                        program != BPF_PROG_TYPE_SK_REUSEPORT;
-  if (body.alone == nullptr) return tracing;
+  if (body.alone == nullptr) return tracing;  // its helper is for programs that trace
   return body.name != "perfbuf" || program != BPF_PROG_TYPE_SK_REUSEPORT;
 }
 
