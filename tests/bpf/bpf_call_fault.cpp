@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/bpf/bpf_call_fault.h"
 
-#include <cassert>
 #include <utility>
 
 namespace {
 
-bpfmark::BpfCallFault::Answer planted;
+bpfmark::PlantedAnswer<long(int, bpf_attr&, std::uint32_t)> planted;
 
 }  // namespace
 
@@ -19,19 +18,15 @@ long __wrap__ZN7bpfmark8bpf_callEiR8bpf_attrj(int command, bpf_attr& attributes,
 
 long __wrap__ZN7bpfmark8bpf_callEiR8bpf_attrj(int command, bpf_attr& attributes,
                                               std::uint32_t bytes) {
-  return planted ? planted(command, attributes, bytes)
-                 : __real__ZN7bpfmark8bpf_callEiR8bpf_attrj(command, attributes, bytes);
+  return planted.call(__real__ZN7bpfmark8bpf_callEiR8bpf_attrj, command, attributes, bytes);
 }
 }
 
 namespace bpfmark {
 
-BpfCallFault::BpfCallFault(Answer answer) {
-  assert(!planted);
-  planted = std::move(answer);
-}
+BpfCallFault::BpfCallFault(Answer answer) { planted.plant(std::move(answer)); }
 
-BpfCallFault::~BpfCallFault() { planted = nullptr; }
+BpfCallFault::~BpfCallFault() { planted.remove(); }
 
 long BpfCallFault::real(int command, bpf_attr& attributes, std::uint32_t bytes) {
   return __real__ZN7bpfmark8bpf_callEiR8bpf_attrj(command, attributes, bytes);

@@ -4,7 +4,8 @@
 #include <linux/bpf.h>
 
 #include <cstdint>
-#include <functional>
+
+#include "tests/support/planted_answer.h"
 
 namespace bpfmark {
 
@@ -12,7 +13,8 @@ namespace bpfmark {
 // kernel that lies. One at a time. The executable must be linked with --wrap of that function.
 class BpfCallFault {
  public:
-  using Answer = std::function<long(int command, bpf_attr& attributes, std::uint32_t bytes)>;
+  using Answer =
+      PlantedAnswer<long(int command, bpf_attr& attributes, std::uint32_t bytes)>::Answer;
 
   explicit BpfCallFault(Answer answer);
   ~BpfCallFault();

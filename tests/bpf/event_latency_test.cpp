@@ -126,7 +126,7 @@ TEST_F(EventLatency, RefusesADrainThatDoesNothing) {
 TEST_F(EventLatency, ConsumerThatFailsEndsTheBatchWithItsError) {
   ASSERT_NO_FATAL_FAILURE(load(route("user_ringbuf", "busy_poll", "split")));
   if (IsSkipped()) return;
-  ASSERT_THAT(load_->prepare(Arm::kFloor), IsOk());  // ends the drain, so that nothing runs
+  ASSERT_THAT(load_->prepare(Arm::kFloor), IsOk());  // so that the subject's consumer starts anew
   const TestRunFault fault([](int, bpf_test_run_opts*) { return -ENOMEM; });
   EXPECT_THAT(run(Arm::kSubject), ErrorIs(ErrorKind::kSystem, HasSubstr("Cannot allocate")));
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/bpf/test_run_fault.h"
 
-#include <cassert>
 #include <utility>
 
 namespace {
 
-bpfmark::TestRunFault::Answer planted;
+bpfmark::PlantedAnswer<int(int, bpf_test_run_opts*)> planted;
 
 }  // namespace
 
@@ -16,18 +15,15 @@ int __real_bpf_prog_test_run_opts(int prog_fd, bpf_test_run_opts* options);
 int __wrap_bpf_prog_test_run_opts(int prog_fd, bpf_test_run_opts* options);
 
 int __wrap_bpf_prog_test_run_opts(int prog_fd, bpf_test_run_opts* options) {
-  return planted ? planted(prog_fd, options) : __real_bpf_prog_test_run_opts(prog_fd, options);
+  return planted.call(__real_bpf_prog_test_run_opts, prog_fd, options);
 }
 }
 
 namespace bpfmark {
 
-TestRunFault::TestRunFault(Answer answer) {
-  assert(!planted);
-  planted = std::move(answer);
-}
+TestRunFault::TestRunFault(Answer answer) { planted.plant(std::move(answer)); }
 
-TestRunFault::~TestRunFault() { planted = nullptr; }
+TestRunFault::~TestRunFault() { planted.remove(); }
 
 int TestRunFault::real(int prog_fd, bpf_test_run_opts* options) {
   return __real_bpf_prog_test_run_opts(prog_fd, options);

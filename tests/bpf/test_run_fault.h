@@ -3,17 +3,16 @@
 
 #include <bpf/bpf.h>
 
-#include <functional>
+#include "tests/support/planted_answer.h"
 
 namespace bpfmark {
 
 // Answers every bpf_prog_test_run_opts() of this process while it lives, in place of libbpf, so
-// that a test can show a verifier a kernel that lies. One at a time. The executable must be linked
-// with
-// --wrap=bpf_prog_test_run_opts.
+// that a test can show a verifier a kernel that lies. One at a time; the end of it waits for the
+// threads that are in the answer. The executable must be linked with --wrap=bpf_prog_test_run_opts.
 class TestRunFault {
  public:
-  using Answer = std::function<int(int prog_fd, bpf_test_run_opts* options)>;
+  using Answer = PlantedAnswer<int(int prog_fd, bpf_test_run_opts* options)>::Answer;
 
   explicit TestRunFault(Answer answer);
   ~TestRunFault();
