@@ -83,6 +83,7 @@ struct Measurement {
   std::uint64_t disturbed_batches = 0;
   double steal_ns = 0;
   double throttled_ns = 0;
+  double wall_s = 0;  // what the case took, loading, filling, checking and unloading included
   Findings findings;
   std::vector<LoadEstimate> loads;
   std::vector<ProgramIdentity> programs;

@@ -129,9 +129,11 @@ Result<void> measure_load(const Plan& plan, const Loader& load, const MeasureOpt
     if (Result<void> dropped = drop_caches(); !dropped) return dropped;
   }
   Result<void> done;
+  const std::uint64_t start = now_ns();
   // The stacks of a thread, its own and the kernel's, are as much a matter of chance as the place
   // of a program: a new thread draws them anew.
   std::jthread([&] { done = run_load(plan, load, options, collected); }).join();
+  collected.wall_s += static_cast<double>(now_ns() - start) * 1e-9;
   return done;
 }
 
@@ -140,6 +142,7 @@ Result<Measurement> conclude(const Plan& plan, const MeasureOptions& options, Co
   if (!measurement) return wrong_result("no finite time was measured");
   measurement->programs = std::move(collected.programs);
   measurement->findings = std::move(collected.findings);
+  measurement->wall_s = collected.wall_s;
   if (options.keep_samples) measurement->samples = std::move(collected.samples);
   return std::move(*measurement);
 }

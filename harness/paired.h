@@ -91,6 +91,7 @@ struct Collected {
   std::vector<LoadSample> samples;
   std::vector<ProgramIdentity> programs;
   Findings findings;
+  double wall_s = 0;  // of whole loads, with everything around their rounds
 };
 
 // Loads that measure() makes: the planned ones, those asked for, or one of a dry run.

@@ -95,6 +95,7 @@ void set_counters(benchmark::State& state, const Measurement& m) {
   set("disturbed_batches", static_cast<double>(m.disturbed_batches));
   set("steal_ns", m.steal_ns);
   set("throttled_ns", m.throttled_ns);
+  set("wall_s", m.wall_s);
   for (const ProgramIdentity& program : m.programs) {
     if (program.role != "subject") continue;
     set("insns_xlated", program.insns_xlated);

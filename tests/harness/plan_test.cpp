@@ -298,5 +298,27 @@ TEST(EarlyEnd, StopSignalEndsTheCaseAfterTheBatchInFlight) {
   EXPECT_EXIT(measure_until_stopped(), ::testing::ExitedWithCode(42), "");
 }
 
+// The body says that it took no time at all: what is around the rounds counts, and all of it.
+TEST(Measure, WallTimeIsThatOfWholeLoadsFromLoadingToUnloading) {
+  constexpr double kEachNs = 2e6;
+  class SlowLoad : public FakeLoad {
+   public:
+    SlowLoad() : FakeLoad(claiming([](Arm, std::uint64_t) { return 1.0; })) { spin_for(kEachNs); }
+    ~SlowLoad() override { spin_for(kEachNs); }
+    Result<void> finish(Findings& /*findings*/) override {
+      spin_for(kEachNs);
+      return {};
+    }
+  };
+  constexpr int kLoads = 3;
+  const std::uint64_t start_ns = now_ns();
+  const Result<Measurement> m = measure({.ops_per_batch = 1, .rounds = 4, .loads = kLoads},
+                                        [] { return std::make_unique<SlowLoad>(); }, {});
+  const double all_s = static_cast<double>(now_ns() - start_ns) * 1e-9;
+  ASSERT_THAT(m, IsOk());
+  EXPECT_GE(m->wall_s, kLoads * 3 * kEachNs * 1e-9);
+  EXPECT_LE(m->wall_s, all_s);
+}
+
 }  // namespace
 }  // namespace bpfmark
