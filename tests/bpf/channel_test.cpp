@@ -6,9 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "bpf/shared/channel.h"
 #include "tests/bpf/loaded_case.h"
@@ -111,18 +113,25 @@ class HeldThreads {
     action.sa_handler = hold;
     ::sigaction(SIGUSR1, &action, nullptr);
     held = true;
-    int told = 0;
+    std::vector<int> others;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
       const int tid = std::stoi(task.path().filename());
-      if (tid == ::gettid()) continue;
-      ::syscall(SYS_tgkill, ::getpid(), tid, SIGUSR1);
-      ++told;
+      if (tid != ::gettid() && signal_to(tid, SIGUSR1)) others.push_back(tid);
     }
-    while (holding != told) ::usleep(100);
+    // One that was joined just before is still listed for a moment, and will not come.
+    while (holding != std::ranges::count_if(others, [](int tid) { return signal_to(tid, 0); })) {
+      ::usleep(100);
+    }
   }
   ~HeldThreads() {
     held = false;
     while (holding != 0) ::usleep(100);
+  }
+
+ private:
+  // False if there is no such thread any more.
+  static bool signal_to(int tid, int signal) {
+    return ::syscall(SYS_tgkill, ::getpid(), tid, signal) == 0;
   }
 };
 
