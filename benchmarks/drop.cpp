@@ -166,6 +166,8 @@ void register_drop(Registry& registry, Capabilities& capabilities) {
       std::vector<std::string> needs = {fmt::format("traffic_{}", source_name(source)),
                                         fmt::format("drop_{}", hook.name), "jit"};
       if (raw) needs.push_back("io_uring");
+      const bool shown =
+          raw ? hook.device != DeviceHook::kXdpGeneric : hook.device == DeviceHook::kXdpNative;
       registry.add(
           {.name = fmt::format("drop/hook:{}/from:{}", hook.name, source_name(source)),
            .question = fmt::format("What does a packet cost from the {} to its drop by {}?",
@@ -173,7 +175,7 @@ void register_drop(Registry& registry, Capabilities& capabilities) {
            .floor = raw ? "the same frames into a device that throws them away"
                         : "the same frames dropped by the program that makes them",
            .needs = std::move(needs),
-           .suite = raw || hook.device == DeviceHook::kXdpNative ? Suite::kDefault : Suite::kFull,
+           .suite = shown ? Suite::kDefault : Suite::kFull,
            .plan = {.ops_per_batch = raw ? 256u : 2048u, .rounds = raw ? 30 : 20, .loads = 12},
            .load = [&hook, source] { return load_drop(hook, source); }});
     }

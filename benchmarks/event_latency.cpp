@@ -91,7 +91,7 @@ constexpr Route kRoutes[] = {
     {&kRingbuf, &kNth, false},         {&kRingbuf, &kNth, true},
     {&kRingbuf, &kForced, false},      {&kRingbuf, &kForced, true},
     {&kRingbuf, &kBusyPoll, false},    {&kRingbuf, &kBusyPoll, true, Suite::kDefault},
-    {&kPerfbuf, &kEach, false},        {&kPerfbuf, &kEach, true, Suite::kDefault},
+    {&kPerfbuf, &kEach, false},        {&kPerfbuf, &kEach, true},
     {&kPerfbuf, &kNth, false},         {&kPerfbuf, &kNth, true},
     {&kPerfbuf, &kBusyPoll, false},    {&kPerfbuf, &kBusyPoll, true},
     {&kUserRingbuf, &kEach, false},    {&kUserRingbuf, &kNth, false},

@@ -93,7 +93,7 @@ constexpr ContentionCase kCases[] = {
     {&kResilient, true, 2, 150},
     {&kResilient, false, 2, 30},
     {&kAtomic, true, 1, 8},
-    {&kAtomic, true, 2, 40, Suite::kDefault},
+    {&kAtomic, true, 2, 40},
     {&kAtomic, false, 2, 8},
     {&kPerCpu, true, 1, 4},
     {&kPerCpu, true, 2, 4},

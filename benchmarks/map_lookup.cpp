@@ -136,9 +136,10 @@ bool in_default_suite(const LookupCase& c) {
   const bool plain = c.pattern == KeyPattern::kUniform && c.value_bytes == 8;
   if (c.entries == 1024 && plain && c.hit) return true;
   if (c.type->type != BPF_MAP_TYPE_HASH) return false;
-  if (c.entries == 65536 || !c.hit) return c.entries <= 65536 && plain;
+  if (c.entries == 65536) return plain && c.hit;
   if (c.entries != 1024) return false;
-  return c.value_bytes == 8 ? c.pattern != KeyPattern::kSequential
+  if (!c.hit) return plain;
+  return c.value_bytes == 8 ? c.pattern == KeyPattern::kSame
                             : c.value_bytes == 256 && c.pattern == KeyPattern::kUniform;
 }
 

@@ -115,12 +115,13 @@ void add_lookups(CaseList& list) {
     list.add({.op = kLookup, .type = type, .key_bytes = 4, .about_ns = 15});
   }
   for (const char* const type : {"array_of_maps", "hash_of_maps"}) {
+    const bool shown = type == std::string_view("hash_of_maps");
     const OpCase maps = {.op = kInnerLookup,
                          .type = type,
                          .key_bytes = 4,
                          .value_bytes = 4,
                          .about_ns = 30,
-                         .suite = Suite::kDefault};
+                         .suite = shown ? Suite::kDefault : Suite::kFull};
     list.add(maps);
     list.vary(maps, &OpCase::entries, {1u, 65536u});
   }
@@ -155,15 +156,22 @@ void add_tries(CaseList& list) {
 // The value is the key.
 void add_keyless(CaseList& list) {
   for (const Operation& op : {kBloomPush, kBloomPeek}) {
-    const OpCase bloom = {
-        .op = op, .type = "bloom_filter", .key_bytes = 0, .about_ns = 60, .suite = Suite::kDefault};
+    const OpCase bloom = {.op = op,
+                          .type = "bloom_filter",
+                          .key_bytes = 0,
+                          .about_ns = 60,
+                          .suite = op.name == kBloomPush.name ? Suite::kDefault : Suite::kFull};
     list.add(bloom);
     list.vary(bloom, &OpCase::entries, {65536u, kMebi});
     list.vary(bloom, &OpCase::value_bytes, {64u});
   }
   for (const char* const type : {"queue", "stack"}) {
-    const OpCase pair = {
-        .op = kPushPop, .type = type, .key_bytes = 0, .about_ns = 60, .suite = Suite::kDefault};
+    const bool shown = type == std::string_view("queue");
+    const OpCase pair = {.op = kPushPop,
+                         .type = type,
+                         .key_bytes = 0,
+                         .about_ns = 60,
+                         .suite = shown ? Suite::kDefault : Suite::kFull};
     list.add(pair);
     list.vary(pair, &OpCase::value_bytes, {64u});
   }
@@ -173,7 +181,7 @@ void add_keyless(CaseList& list) {
                          .entries = 1u << 20,
                          .key_bytes = 0,
                          .about_ns = 60,
-                         .suite = Suite::kDefault};
+                         .suite = op.name == kReserveSubmit.name ? Suite::kDefault : Suite::kFull};
     list.add(ring);
     list.vary(ring, &OpCase::value_bytes, {64u, 256u});
   }

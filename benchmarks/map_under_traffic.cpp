@@ -251,9 +251,10 @@ void register_map_under_traffic(Registry& registry, Capabilities& capabilities) 
   add_miss_capability(capabilities);
   register_flows(registry, {&kNone, kEntries[0], &kUniform}, Suite::kDefault);
   for (const Table& table : kTables) {
+    const bool plain = table.type == BPF_MAP_TYPE_ARRAY || table.type == BPF_MAP_TYPE_HASH;
     for (const std::uint32_t entries : kEntries) {
       register_flows(registry, {&table, entries, &kUniform},
-                     entries == kZipfEntries ? Suite::kDefault : Suite::kFull);
+                     plain && entries == kZipfEntries ? Suite::kDefault : Suite::kFull);
     }
     for (const Flows& flows : kZipf) {
       const bool shown = table.type == BPF_MAP_TYPE_HASH && flows.exponent == 1;

@@ -46,7 +46,7 @@ constexpr MappedCase kCases[] = {
     {&kArray, false, 1024, 2, Suite::kDefault},
     {&kArray, false, 1u << 20, 20},
     {&kArray, true, 1024, 12},
-    {&kArena, false, 1024, 2, Suite::kDefault},
+    {&kArena, false, 1024, 2},
     {&kArena, false, 1u << 20, 20},
     {&kArena, true, 1024, 12},
 };

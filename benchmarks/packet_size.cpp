@@ -128,7 +128,7 @@ void register_packet_size(Registry& registry) {
                                  kWhole_bytes, bytes),
          .floor = "the same datagram, which XDP lets pass whole",
          .needs = {"io_uring", "traffic_raw", "drop_xdp_native", "jit"},
-         .suite = bytes == 1458 || bytes == 729 || bytes == 8 ? Suite::kDefault : Suite::kFull,
+         .suite = bytes == 1458 || bytes == 8 ? Suite::kDefault : Suite::kFull,
          .plan = {.ops_per_batch = 64, .rounds = 30, .loads = 12},
          .load = [bytes] { return SizeLoad::create(bytes); }});
   }

@@ -299,7 +299,6 @@ void register_page_fault(Registry& registry, Capabilities& capabilities) {
       std::vector<std::string> needs = {"perf_page_faults"};
       if (kind == &kHuge) needs.push_back("transparent_huge_page");
       if (probed) needs.insert(needs.end(), {"page_fault_probe", "jit"});
-      const bool anon_or_file = kind != &kHuge;
       registry.add(
           {.name = fmt::format("page_fault/kind:{}/probe:{}", kind->name,
                                probed ? "page_fault" : "none"),
@@ -310,7 +309,7 @@ void register_page_fault(Registry& registry, Capabilities& capabilities) {
            .floor = probed ? "the same faults with nothing attached"
                            : "the same writes to pages that are present",
            .needs = std::move(needs),
-           .suite = anon_or_file && !(probed && kind == &kFile) ? Suite::kDefault : Suite::kFull,
+           .suite = kind == &kAnon ? Suite::kDefault : Suite::kFull,
            // To let go of a tracepoint of perf takes two grace periods of RCU.
            .plan = {.ops_per_batch = kind->ops_per_batch,
                     .rounds = probed ? 4 : 12,

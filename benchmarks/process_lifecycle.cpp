@@ -368,9 +368,8 @@ Result<std::unique_ptr<PairedLoad>> load_lifecycle(const Operation& operation, c
 }
 
 Suite suite_of(const Operation& operation, const Probe& probe) {
-  const bool process = operation.perform == fork_exit || operation.perform == fork_exec;
   const bool counts = !probe.hooks.empty() && probe.hooks.front().program == kFork.program;
-  return process && !counts ? Suite::kDefault : Suite::kFull;
+  return operation.perform == fork_exec && !counts ? Suite::kDefault : Suite::kFull;
 }
 
 ProbeResult try_probe(const Probe& probe) {

@@ -295,8 +295,7 @@ bool is_default(std::string_view call, std::string_view monitor) {
   constexpr std::array kBare = {"getppid", "read", "openat", "connect", "execve"};
   constexpr std::array kMonitored = {"tp_noop", "tp_ringbuf"};
   if (monitor == "none") return std::ranges::find(kBare, call) != kBare.end();
-  return std::ranges::find(kMonitored, monitor) != kMonitored.end() &&
-         (call == "getppid" || call == "openat");
+  return std::ranges::find(kMonitored, monitor) != kMonitored.end() && call == "openat";
 }
 
 // What a monitor needs of the kernel depends on where it is attached; the first of a kind stands

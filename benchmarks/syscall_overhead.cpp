@@ -64,11 +64,10 @@ Plan plan_of(const Call& call, Pairing pairing) {
           .overhead = pairing == Pairing::kTwin};
 }
 
-// The call that shows a probe most, under every kind of probe; a few others under one.
+// The call that shows a probe most, under every kind of probe; the dearest under one.
 Suite suite_of(std::string_view call, std::string_view hook, std::string_view body) {
-  const bool chosen = call == "getppid" ? body == "counter"
-                                        : hook == "tp" && body == "ringbuf" &&
-                                              (call == "openat" || call == "execve");
+  const bool chosen =
+      call == "getppid" ? body == "counter" : hook == "tp" && body == "ringbuf" && call == "execve";
   return chosen ? Suite::kDefault : Suite::kFull;
 }
 
