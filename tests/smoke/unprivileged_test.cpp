@@ -40,7 +40,7 @@ TEST(Unprivileged, CasesAreSkippedNamingWhatIsNotPermittedAndTheRunIsGood) {
   // What is measured without a program, and nothing else.
   EXPECT_THAT(names_of(document["benchmarks"]),
               AllOf(Contains("clock/read:user_monotonic"),
-                    Contains("process_lifecycle/op:fork_exit/probe:none"),
+                    Contains("process_lifecycle/op:fork_exec/probe:none"),
                     Each(AnyOf("clock/read:user_monotonic", "histogram/record:user",
                                "load_floor/op:nop/wakeup:blocking",
                                MatchesRegex("(process_lifecycle|page_fault)/.*/probe:none"),
