@@ -482,8 +482,8 @@ std::vector<Route> all_routes() {
     routes.push_back({&kPerfbuf, &kDefault, bytes, 1, true, suite(bytes)});
     routes.push_back({&kAfXdp, &kDefault, bytes, 1, true});
     for (const Channel* const channel : {&kRingbuf, &kArray, &kMmap, &kArena, &kAfXdp}) {
-      const bool ours = channel == &kArray || channel == &kMmap;
-      routes.push_back({channel, &kNone, bytes, 1, true, ours ? Suite::kFull : suite(bytes)});
+      const bool array = channel == &kArray || channel == &kMmap;
+      routes.push_back({channel, &kNone, bytes, 1, true, array ? Suite::kFull : suite(bytes)});
     }
     for (const Channel* const channel : kChannels) {
       routes.push_back({channel, &kNone, bytes, 1, false});

@@ -122,8 +122,7 @@ Result<std::unique_ptr<PairedLoad>> Table3Load::create(const Table3Case& c) {
 
 void register_case(Registry& registry, const Table3Case& c) {
   const bool control = c.type == nullptr;
-  const bool shared =
-      !control && std::string_view(c.type->name).find("percpu") == std::string_view::npos;
+  const bool shown = control || (c.key_bytes == 4 && !c.type->per_cpu);
   Case added = {
       .name = control
                   ? "map_lookup_table3/map:stack"
@@ -134,7 +133,7 @@ void register_case(Registry& registry, const Table3Case& c) {
                                     c.type->name, c.key_bytes),
       .floor = control ? "the empty loop" : "the same loop and store on the stack",
       .needs = {"test_run_tc", "loop_bpf_loop", "jit"},
-      .suite = control || (c.key_bytes == 4 && shared) ? Suite::kDefault : Suite::kFull,
+      .suite = shown ? Suite::kDefault : Suite::kFull,
       .plan = {.ops_per_batch = kPaperRepetitions, .rounds = 4, .loads = 12},
       .load = [c] { return Table3Load::create(c); }};
   if (!control) added.needs.push_back(fmt::format("map_{}", c.type->name));

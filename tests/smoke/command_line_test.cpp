@@ -168,7 +168,7 @@ TEST(MinTime, SpellingsWithUnitsAreKeptTo) {
     return parsed(run.out)["benchmarks"][0];
   };
   EXPECT_GE(row_of("--benchmark_min_time=5000000x").value("ops", 0.0), 5e6);
-  // On a machine that is not busy the planned rounds last a tenth of it.
+  // On a machine that is not busy the planned rounds last a fifth of it.
   constexpr double kMinTimeNs = 1e9;
   double timed_ns = 0;
   const auto row = row_of("--benchmark_min_time=1s");
